@@ -1,0 +1,58 @@
+"""What a person asks for: one run, and where its files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.data.conventions import Conventions
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where results, prepared data with artifacts, and raw data lie."""
+
+    results: Path
+    cache: Path
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of each phase: seconds, and bytes of anonymous memory; None for no limit."""
+
+    seconds: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run as a person asks for it; texts are parsed and checked before any work starts.
+
+    dataset: "movielens-1m" or "synthetic:items=1000,seed=3", unless `data` names a file; protocol: "next-item" or
+    "user-holdout:users=500", "" for the data set's own; method: an installed name or "path.py:Class"; ks: the depths
+    of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: "single",
+    "batch", both joined by "+", or "none".
+    """
+
+    method: str
+    dataset: str = "synthetic"
+    data: Path | None = None
+    columns: Mapping[str, str] | None = None
+    protocol: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    conventions: Conventions = field(default_factory=Conventions)
+    eligible: Path | None = None
+    ks: tuple[int, ...] = (10, 50, 200)
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 0
+    timing: str = "single+batch"
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def k(self) -> int:
+        """Items asked for a request."""
+        return max(self.ks)
