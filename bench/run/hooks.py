@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 import pluggy
 
@@ -40,8 +41,9 @@ def implements(hooks: pluggy.HookRelay, hook: str) -> bool:
     return bool(getattr(hooks, hook).get_hookimpls())
 
 
-def _arguments(function: object) -> list[str]:
-    return [name for name in inspect.signature(function).parameters if name != "self"]  # type: ignore[arg-type]
+def _arguments(function: Callable[..., object]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
 def _mismatch(method: object, known: dict[str, list[str]]) -> str | None:
