@@ -1,0 +1,98 @@
+"""From stored answers to metrics: the only place of a run that reads test targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.answer import Answer
+from bench.catalog import metric_functions
+from bench.data.tables import Evaluation
+from bench.data.task import Task
+from bench.metrics.evaluate import Facts, summarise
+from bench.metrics.index_loss import oracle_metrics
+from bench.run.plan import Plan
+from bench.store import columns
+
+PARTS = {"metrics": "test", "validation": "validation"}
+
+
+def judge(task: Task, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
+    """The record's metrics, validation and oracle; writes the per-request columns and the answers into `folder`."""
+    found: dict[str, Any] = {}
+    per_request: dict[str, dict[str, NDArray[Any]]] = {}
+    answers: dict[str, tuple[NDArray[np.int64], Answer]] = {}
+    for key, part in PARTS.items():
+        evaluation = Evaluation(task.requests(part), task.targets(part))
+        answer = _answer(out, part)
+        facts = facts_of(task, evaluation)
+        extra = {
+            name: function(answer.ids, evaluation) for name, function in metric_functions().items()
+        }
+        found[key], values = summarise(answer.ids, evaluation.targets, plan.ks, facts, plan.seed, extra)
+        keys = evaluation.requests.keys
+        answers[part] = (np.asarray(keys), answer)
+        per_request[part] = {
+            "key": np.asarray(keys),
+            "targets": evaluation.targets.lengths,
+            "history": evaluation.requests.history.lengths,
+            **values,
+        }
+        if answer.work is not None:
+            per_request[part]["work"] = answer.work
+    per_request["test"] |= _latency(out, len(per_request["test"]["key"]))
+    columns.write_requests(folder / "requests.parquet", per_request)
+    columns.write_answers(folder / "answers.parquet", answers)
+    found["oracle"] = _oracle(task, plan, out, answers["test"][1].ids, folder)
+    return found
+
+
+def facts_of(task: Task, evaluation: Evaluation) -> Facts:
+    """What metrics need to know of the task beside answers and targets."""
+    conventions, requests = task.about["conventions"], evaluation.requests
+    return Facts(
+        popularity=task.popularity(),
+        first_seen=task.first_seen(),
+        training_items=task.about["training_items"],
+        history_lengths=requests.history.lengths,
+        request_times=requests.times,
+        seen=conventions["seen"],
+        recall_over=conventions["recall_over"],
+        history=requests.history,
+        catalog_size=len(task.catalog().candidates()),
+    )
+
+
+def _oracle(task: Task, plan: Plan, out: Path, ids: NDArray[np.int32], folder: Path) -> dict[str, Any] | None:
+    if not (out / "oracle_ids.npy").exists():
+        return None
+    rows, best = np.load(out / "oracle_rows.npy"), np.load(out / "oracle_ids.npy")
+    requests = task.requests("test")
+    columns.write_answers(folder / "oracle.parquet", {"test": (np.asarray(requests.keys[rows]), Answer(best))})
+    over = task.about["conventions"]["recall_over"]
+    return oracle_metrics(ids[rows], best, task.targets("test").take(rows), plan.ks, plan.seed, over)
+
+
+def _answer(out: Path, part: str) -> Answer:
+    def load(name: str) -> NDArray[Any] | None:
+        path = out / f"{part}_{name}.npy"
+        return np.load(path) if path.exists() else None
+
+    ids = load("ids")
+    assert ids is not None
+    return Answer(ids, load("scores"), load("work"))
+
+
+def _latency(out: Path, size: int) -> dict[str, NDArray[Any]]:
+    """latency_ms float32 [B], the mean of each request's calls, NaN where it was not measured."""
+    if not (out / "latency.npz").exists():
+        return {}
+    measured = np.load(out / "latency.npz")
+    rows, spent = measured["rows"], measured["nanoseconds"] / 1e6
+    calls = np.bincount(rows, minlength=size)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(rows, weights=spent, minlength=size) / calls
+    return {"latency_ms": np.where(calls > 0, mean, np.nan).astype(np.float32)}

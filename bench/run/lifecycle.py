@@ -1,0 +1,232 @@
+"""A run from plan to record: task -> train -> index -> query -> metrics -> store."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import errors, params
+from bench.catalog import method_class
+from bench.data.task import Task
+from bench.measure import machine, threads
+from bench.run import artifacts
+from bench.run.hooks import connect
+from bench.run.job import Job
+from bench.run.judge import judge
+from bench.run.plan import Home, Plan
+from bench.run.source import source_digest
+from bench.run.spec import Build, Spec, artifact_key
+from bench.run.supervise import Watch, carry_out
+from bench.run.tasks import task_for
+from bench.store import results
+from bench.store.results import Store
+
+SCHEMA = 1
+STATUS = {
+    errors.WorkerTimeout: "timeout",
+    errors.WorkerMemory: "memory",
+    errors.InvalidAnswer: "invalid",
+    errors.Unavailable: "unavailable",
+}
+TIMINGS = ("none", "single", "batch", "single+batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here."""
+
+    name: str
+    params: dict[str, Any]
+    declared: dict[str, params.Parameter]
+    version: str
+    source: str
+    keeps: bool
+    reference: bool
+    problem: errors.Unavailable | None = None
+
+
+def resolve(plan: Plan) -> Method:
+    """Check the plan's method and settings; raises UsageError for a bad name or value."""
+    if plan.timing not in TIMINGS:
+        raise errors.UnknownName("timing mode", plan.timing, TIMINGS)
+    name = plan.method
+    if ".py:" in name:
+        path, _, attribute = name.rpartition(":")
+        name = f"{Path(path).stem}:{attribute}"
+    try:
+        cls = method_class(plan.method)
+    except errors.Unavailable as problem:
+        return Method(name, dict(plan.settings), {}, "", "", keeps=False, reference=False, problem=problem)
+    hook = connect(params.build(cls, plan.settings))
+    return Method(
+        name=name,
+        params=params.resolve(cls, plan.settings),
+        declared=params.parameters(cls),
+        version=str(getattr(cls, "version", "1")),
+        source=source_digest(cls),
+        keeps=bool(hook.save.get_hookimpls() and hook.load.get_hookimpls()),
+        reference=bool(hook.reveal.get_hookimpls()),
+    )
+
+
+def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[str, Any]:
+    """The record of `plan`: from the store where an equal run lies there (unless `again`), else of a new execution.
+
+    A failure of the method (crash, timeout, out of memory, invalid answer, unavailable dependency) is a record too;
+    bad input raises a BenchError before any work starts.
+    """
+    method = resolve(plan)
+    task = task_for(plan, home, watch)
+    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, plan.timing)
+    build = Build(method.source, plan.device, plan.threads or threads.available())
+    store = Store(home.results)
+    if not again:
+        for record in reversed(store.executions(spec.id)):
+            if record["status"] == "ok" and record["provenance"]["build"] == dataclasses.asdict(build):
+                watch.log(f"{method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
+                return record
+    with store.execution(spec.id) as folder:
+        _execute(Execution(plan, home, watch, method, task, spec, build, folder))
+    return store.find(spec.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One carrying-out of a spec, writing into `folder`."""
+
+    plan: Plan
+    home: Home
+    watch: Watch
+    method: Method
+    task: Task
+    spec: Spec
+    build: Build
+    folder: Path
+
+
+def _execute(this: Execution) -> None:
+    record = _header(this)
+    try:
+        if this.method.problem is not None:
+            raise this.method.problem
+        scratch = this.home.cache / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratch) as temporary:
+            phases, measured = _phases(this, Path(temporary))
+            record["phases"] = phases
+            record |= measured
+            this.watch.stage("metrics")
+            record |= judge(this.task, this.plan, Path(temporary) / "out", this.folder)
+        if record["work"]:
+            record["work"]["share"] = record["work"]["mean"] / max(1, len(this.task.catalog().candidates()))
+        record["status"] = "ok"
+    except (errors.BenchError, OSError) as error:
+        record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")
+        record["error"] = str(error)
+        record["traceback"] = "\n".join(getattr(error, "__notes__", [])) or traceback.format_exc()
+    results.write(this.folder, record)
+
+
+def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What each phase took, and what the query phase measured."""
+    (temporary / "out").mkdir()
+    load: dict[str, str] = {}
+    phases: dict[str, Any] = {}
+    if this.method.keeps:
+        shelf = this.home.cache / "artifacts" / this.method.name.replace(":", "-")
+        for phase in ("train", "index"):
+
+            def make(state: Path, phase: str = phase) -> dict[str, Any]:
+                job = _job(this, temporary, [phase], load, {phase: str(state)})
+                measured: dict[str, Any] = carry_out(job, this.folder, this.plan.limits, this.watch)[phase]
+                return measured
+
+            key = artifact_key(this.spec, this.build, this.method.declared, phase)
+            state, phases[phase] = artifacts.obtain(shelf / f"{phase}-{key}", make, this.watch.log)
+            load[phase] = str(state)
+        job = _job(this, temporary, ["query"], load, {})
+    else:
+        job = _job(this, temporary, ["train", "index", "query"], {}, {})
+    measured = carry_out(job, this.folder, this.plan.limits, this.watch)
+    for phase in job.phases:
+        phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
+    return phases, measured
+
+
+def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, str], save: dict[str, str]) -> Job:
+    source = this.plan.method
+    if ".py:" in source:
+        path, _, attribute = source.rpartition(":")
+        source = f"{Path(path).resolve()}:{attribute}"
+    return Job(
+        method=source,
+        params=this.method.params,
+        task=str(this.task.folder),
+        phases=phases,
+        load=dict(load),
+        save=save,
+        out=str(temporary / "out"),
+        scratch=str(temporary),
+        k=this.plan.k,
+        seed=this.plan.seed,
+        device=this.plan.device,
+        threads=this.build.threads,
+        timing=this.plan.timing.split("+"),
+    )
+
+
+def _header(this: Execution) -> dict[str, Any]:
+    about = this.task.about
+    return {
+        "schema": SCHEMA,
+        "run_id": results.run_id(this.folder),
+        "spec_id": this.spec.id,
+        "status": "failed",
+        "error": None,
+        "task": {
+            "dataset": about["dataset"],
+            "title": about["title"],
+            "protocol": about["protocol"],
+            "fingerprint": this.task.fingerprint,
+            "requests": about["requests"]["test"],
+            "items": about["items"],
+            "interactions": about["interactions"],
+            "conventions": about["conventions"],
+            "audit": about["audit"],
+            "folder": this.task.folder.name,
+        },
+        "method": {
+            "name": this.method.name,
+            "version": this.method.version,
+            "params": this.method.params,
+            "reference": this.method.reference,
+        },
+        "seed": this.plan.seed,
+        "k": this.plan.k,
+        "timing": this.plan.timing,
+        "metrics": {},
+        "validation": {},
+        "oracle": None,
+        "work": None,
+        "latency_ms": None,
+        "throughput_qps": None,
+        "phases": {},
+        "machine": machine.describe(),
+        "provenance": {
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "build": dataclasses.asdict(this.build),
+            "device": this.plan.device,
+            **machine.git_state(Path(__file__).parent),
+        },
+    }
+
+
+def forget_scratch(home: Home) -> None:
+    """Remove what killed runs left in the scratch folder."""
+    shutil.rmtree(home.cache / "scratch", ignore_errors=True)

@@ -1,0 +1,163 @@
+"""The phases of a method, measured, inside a worker process."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from bench import params
+from bench.answer import Answer
+from bench.catalog import method_class
+from bench.context import Context
+from bench.data.tables import Requests
+from bench.data.task import Task
+from bench.errors import Unavailable
+from bench.hookspecs import hookimpl
+from bench.measure import latency, threads
+from bench.measure.memory import peak_rss_bytes, reset_peak
+from bench.run import oracle
+from bench.run.answers import check
+from bench.run.hooks import connect
+from bench.run.job import Job
+from bench.run.worker import Events, forbid
+
+PARTS = ("validation", "test")
+STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4}
+
+
+def carry_out(job: Job, events: Events) -> None:
+    """Do the job's phases and tell what was measured; answers and latencies go to files in `job.out`."""
+    task = Task.open(Path(job.task))
+    readable = {task.folder / "targets" / "validation"} if "train" in job.phases else set()
+    forbid(task.folder / "targets", readable)
+    cls = method_class(job.method)
+    method = params.build(cls, job.params)
+    hook = connect(method)
+    for phase, folder in job.load.items():
+        if folder:
+            hook.load(folder=Path(folder), phase=phase, context=_context(job, phase, events))
+    for phase in job.phases:
+        if phase != "train":
+            readable.clear()
+        reset_peak()
+        events.send("stage", name=phase)
+        context = _context(job, phase, events)
+        begun = perf_counter()
+        if phase == "train":
+            hook.train(data=task.training(), context=context)
+        elif phase == "index":
+            hook.index(catalog=task.catalog(), context=context)
+        else:
+            _query(job, task, hook, cls, context, events)
+            continue
+        seconds = perf_counter() - begun
+        peak = peak_rss_bytes()
+        if job.save.get(phase):
+            hook.save(folder=Path(job.save[phase]), phase=phase)
+        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak}})
+        shutil.rmtree(context.scratch, ignore_errors=True)
+
+
+def _query(job: Job, task: Task, hook: Any, cls: type, context: Context, events: Events) -> None:
+    """Answer validation and test requests, measure, then ask the oracle."""
+    out, catalog = Path(job.out), task.catalog()
+    if hook.reveal.get_hookimpls():
+        preferences = task.preferences()
+        if preferences is None:
+            raise Unavailable(
+                f"{job.method} needs the true preferences, which only a simulated data set has; use --dataset synthetic"
+            )
+        hook.reveal(preferences=preferences, context=context)
+    answers: dict[str, Answer] = {}
+    requests: Requests = task.requests("validation")
+    seconds = 0.0
+    for part in PARTS:  # validation comes first and warms up what compiles on first use
+        requests = task.requests(part)
+        begun = perf_counter()
+        given = hook.query(requests=requests, k=job.k, context=context)
+        seconds = perf_counter() - begun
+        answers[part] = check(given, requests, job.k, catalog, job.method)
+        _keep(out, part, answers[part])
+    values: dict[str, Any] = {"work": _work(answers["test"], cls)}
+    if "batch" in job.timing:
+        events.send("stage", name="throughput")
+        repetitions = latency.batch(hook.query, requests, job.k, context)
+        np.save(out / "batch_seconds.npy", repetitions)
+        values["throughput_qps"] = float(len(requests) * len(repetitions) / repetitions.sum())
+    if "single" in job.timing:
+        events.send("stage", name="latency")
+        values |= _single(job, hook, requests, events, out)
+    values["query"] = {"seconds": seconds, "peak_rss_bytes": peak_rss_bytes()}
+    events.send("measured", values=values)
+    if hook.score.get_hookimpls():
+        events.send("stage", name="oracle")
+        rows = oracle.sample(len(requests), catalog, np.random.default_rng([job.seed, STREAMS["oracle"]]))
+        best = oracle.exact_top(hook.score, requests.take(rows), catalog, job.k, context)
+        np.save(out / "oracle_rows.npy", rows)
+        np.save(out / "oracle_ids.npy", best.ids)
+    shutil.rmtree(context.scratch, ignore_errors=True)
+
+
+def _single(job: Job, hook: Any, requests: Requests, events: Events, out: Path) -> dict[str, Any]:
+    """Latencies of one request a call on one thread, beside the harness's own floor on the same requests."""
+    context = _context(job, "query", events, alone=True)
+    with threads.limited(1):
+        _, floor = latency.closed_loop(connect(_Floor()).query, requests, job.k, context, seconds=1.0)
+        rows, spent = latency.closed_loop(hook.query, requests, job.k, context)
+    np.savez(out / "latency.npz", rows=rows, nanoseconds=spent)
+    if not len(spent):
+        return {}
+    return {"latency_ms": {**latency.summary(spent), "floor_p50": latency.summary(floor)["p50"], "calls": len(spent)}}
+
+
+def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Context:
+    scratch = Path(tempfile.mkdtemp(prefix=f"{phase}-", dir=job.scratch))
+    return Context(
+        seed=job.seed,
+        rng=np.random.default_rng([job.seed, STREAMS[phase]]),
+        device=job.device,
+        threads=1 if alone else job.threads,
+        scratch=scratch,
+        progress=(lambda done, total, note="": None) if alone else events.progress,
+        log=logging.getLogger(job.method),
+    )
+
+
+class _Floor:
+    """A query hook that does nothing: what is left is the harness."""
+
+    def __init__(self) -> None:
+        self._answer = Answer(np.zeros((1, 0), np.int32))
+
+    @hookimpl
+    def train(self) -> None:
+        """Nothing."""
+
+    @hookimpl
+    def index(self) -> None:
+        """Nothing."""
+
+    @hookimpl
+    def query(self, requests: Requests, k: int) -> Answer:
+        """The same answer to everything."""
+        return self._answer
+
+
+def _keep(out: Path, part: str, answer: Answer) -> None:
+    np.save(out / f"{part}_ids.npy", answer.ids)
+    if answer.scores is not None:
+        np.save(out / f"{part}_scores.npy", answer.scores.astype(np.float32))
+    if answer.work is not None:
+        np.save(out / f"{part}_work.npy", answer.work.astype(np.int32))
+
+
+def _work(answer: Answer, cls: type) -> dict[str, Any] | None:
+    if answer.work is None:
+        return None
+    return {"unit": getattr(cls, "work_unit", "items scored"), "mean": float(answer.work.mean())}

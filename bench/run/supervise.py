@@ -1,0 +1,131 @@
+"""Run one job in a fresh process: pass its progress on, hold its limits, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+from bench import errors
+from bench.measure.memory import anonymous_bytes
+from bench.measure.threads import environment
+from bench.run.job import Job
+from bench.run.plan import Limits
+
+POLL_SECONDS = 0.1
+
+
+class Watch(Protocol):
+    """Whoever looks on while a run goes: a terminal, a test, nobody."""
+
+    def stage(self, name: str, note: str = "") -> None:
+        """A new stage begins: prepare, train, index, query ..."""
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        """`done` of `total` of the stage at hand."""
+
+    def log(self, line: str) -> None:
+        """Something that a person should read once."""
+
+
+def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str, Any]:
+    """The worker's measurements; raises WorkerCrashed, WorkerTimeout, WorkerMemory or what the worker raised.
+
+    `folder` receives the job file and `log.txt`, to which everything that the worker prints is appended. However this
+    call ends, the worker and its children have ended too.
+    """
+    name = "+".join(job.phases)
+    path = folder / f"job-{name}.json"
+    job.write(path)
+    read, write = os.pipe()
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.run.worker", str(path), str(write), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(write,),
+            start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the whole group
+            env={**os.environ, **environment(job.threads)},
+        )
+    os.close(write)
+    measured: dict[str, Any] = {}
+    try:
+        for event in _events(read, process, name, limits):
+            kind = event.pop("event")
+            if kind == "stage":
+                watch.stage(event["name"])
+            elif kind == "progress":
+                watch.progress(event["done"], event["total"], event["note"])
+            elif kind == "measured":
+                measured.update(event["values"])
+            elif kind == "failed":
+                raise _failure(event)
+        if process.wait() != 0:
+            raise errors.WorkerCrashed(_epitaph(name, process.returncode, folder))
+    finally:
+        os.close(read)
+        _end(process)
+    return measured
+
+
+def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limits) -> Iterator[dict[str, Any]]:
+    """The worker's events until it closes its end; raises when a limit is passed."""
+    begun, pending = monotonic(), b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(read, selectors.EVENT_READ)
+        while True:
+            if selector.select(POLL_SECONDS):
+                chunk = os.read(read, 1 << 16)
+                if not chunk:
+                    return
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+            if limits.seconds is not None and monotonic() - begun > limits.seconds:
+                raise errors.WorkerTimeout(
+                    f"{name} was ended after {limits.seconds:g} s, the limit set by --timeout; raise it or give less work"
+                )
+            if limits.memory_bytes is not None and (used := anonymous_bytes(process.pid)) > limits.memory_bytes:
+                raise errors.WorkerMemory(
+                    f"{name} was ended at {used / 2**30:.2f} GiB of memory, over --memory "
+                    f"{limits.memory_bytes / 2**30:.2f} GiB; raise it or give less work"
+                )
+
+
+def _failure(event: dict[str, Any]) -> errors.BenchError:
+    """What the worker raised, as the same class where it is one of ours."""
+    known = getattr(errors, event["kind"], None)
+    if isinstance(known, type) and issubclass(known, errors.BenchError) and event["kind"] != "UnknownName":
+        error: errors.BenchError = known(event["message"])
+    else:
+        error = errors.WorkerCrashed(f"{event['kind']}: {event['message']}")
+    error.add_note(event["traceback"])
+    return error
+
+
+def _epitaph(name: str, code: int, folder: Path) -> str:
+    log = folder / "log.txt"
+    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:] if log.exists() else []
+    said = f" Its last words: {' | '.join(tail)}" if tail else ""
+    if code == -signal.SIGKILL:
+        return f"{name} was killed (signal 9): by a person, or by the system for want of memory.{said}"
+    if code < 0:
+        return f"{name} died of signal {-code} ({signal.Signals(-code).name}).{said}"
+    return f"{name} ended with exit code {code} and without a result.{said}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the worker's whole session."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()

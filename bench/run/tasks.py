@@ -1,0 +1,35 @@
+"""The task that a plan asks for."""
+
+from __future__ import annotations
+
+from bench.data.dataset import Dataset, load_dataset, load_file
+from bench.data.protocols import parse
+from bench.data.task import Task, prepare_task
+from bench.run.plan import Home, Plan
+from bench.run.supervise import Watch
+
+DEFAULT_PROTOCOL = "user-holdout"
+
+
+def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
+    """The prepared task, from the cache where it lies there; raises DataError or ProtocolError naming the mend."""
+    protocol = parse(plan.protocol) if plan.protocol else None  # a bad name is refused before the data are touched
+    dataset = dataset_for(plan, home, watch)
+    if protocol is None:
+        protocol = parse(dataset.card.protocol or DEFAULT_PROTOCOL)
+    watch.stage("prepare", f"{dataset.title}, {type(protocol).__name__}")
+    return prepare_task(dataset, protocol, plan.conventions, cache=home.cache, eligible=plan.eligible)
+
+
+def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:
+    """The prepared data set that a plan names."""
+    watch.stage("data", str(plan.data or plan.dataset))
+    ties = plan.conventions.ties
+    if plan.data is not None:
+        dataset, guess = load_file(plan.data, plan.columns, cache=home.cache, ties=ties)
+        if guess:
+            watch.log(guess)
+        return dataset
+    return load_dataset(
+        plan.dataset, cache=home.cache, data_root=home.data_root, ties=ties, progress=watch.progress
+    )

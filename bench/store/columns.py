@@ -1,0 +1,63 @@
+"""The per-request columns of an execution, as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.answer import Answer
+from bench.data.ragged import Ragged
+
+
+def write_requests(path: Path, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+    """One row a request: its part, then `parts[part]`'s columns [B]; a column that a part lacks is null there."""
+    tables = []
+    for part, columns in parts.items():
+        size = len(next(iter(columns.values())))
+        arrays = {"part": pa.array([part] * size, pa.string()).dictionary_encode()}
+        tables.append(pa.table(arrays | {name: pa.array(values, from_pandas=True) for name, values in columns.items()}))
+    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path, compression="zstd")
+
+
+def write_answers(path: Path, parts: Mapping[str, tuple[NDArray[np.int64], Answer]]) -> None:
+    """One row a request: part, key, ids (best first, pads left out) and scores where the method gave them."""
+    tables = []
+    for part, (keys, answer) in parts.items():
+        kept = answer.ids >= 0
+        columns = {
+            "part": pa.array([part] * len(keys), pa.string()).dictionary_encode(),
+            "key": pa.array(keys),
+            "ids": _lists(answer.ids, kept),
+        }
+        if answer.scores is not None:
+            columns["scores"] = _lists(answer.scores, kept)
+        tables.append(pa.table(columns))
+    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path, compression="zstd")
+
+
+def read_requests(folder: Path, part: str = "test") -> pa.Table:
+    """The per-request columns of one part of an execution."""
+    table = pq.read_table(folder / "requests.parquet")
+    return table.filter(pa.compute.equal(table["part"], part))
+
+
+def read_answers(folder: Path, part: str = "test") -> tuple[NDArray[np.int64], Ragged]:
+    """keys int64 [B] and the answered ids of each request, best first."""
+    table = pq.read_table(folder / "answers.parquet")
+    table = table.filter(pa.compute.equal(table["part"], part)).combine_chunks()
+    lists = table["ids"].combine_chunks()
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    values = lists.values.to_numpy()
+    return table["key"].to_numpy(), Ragged(offsets - offsets[0], values[offsets[0] : offsets[-1]])
+
+
+def _lists(values: NDArray[Any], kept: NDArray[np.bool_]) -> pa.ListArray:
+    offsets = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(kept.sum(1), out=offsets[1:])
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values[kept]))

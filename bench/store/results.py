@@ -1,0 +1,109 @@
+"""Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet and log.txt."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.cache import write_text
+from bench.errors import StoreError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEGUN = ".begun-"
+
+
+class Store:
+    """The executions below one folder. A folder appears whole or not at all; nothing is ever changed afterwards."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+
+    @contextlib.contextmanager
+    def execution(self, spec_id: str) -> Iterator[Path]:
+        """A new folder for one execution of `spec_id`, moved to its place when the block ends without an error."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        try:
+            self._sweep()
+            begun = self.runs / f"{BEGUN}{os.getpid()}-{stamp}-{secrets.token_hex(2)}"
+            begun.mkdir(parents=True)
+        except OSError as error:
+            raise StoreError(f"{self.runs}: results cannot be written here ({error}); name another folder by --results") from error
+        try:
+            yield begun
+            final = self.runs / spec_id / begun.name.split("-", 2)[2]
+            final.parent.mkdir(exist_ok=True)
+            begun.rename(final)
+        except OSError as error:
+            raise StoreError(f"{begun}: the result could not be written ({error}); earlier results are intact") from error
+        finally:
+            shutil.rmtree(begun, ignore_errors=True)
+
+    def folders(self) -> list[Path]:
+        """The folder of every execution, oldest first."""
+        found = [path.parent for path in self.runs.glob("*/*/result.json") if not path.parent.parent.name.startswith(".")]
+        return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every result, oldest first."""
+        return [read(folder) for folder in self.folders()]
+
+    def executions(self, spec_id: str) -> list[dict[str, Any]]:
+        """The results of one spec, oldest first."""
+        return [read(path.parent) for path in sorted((self.runs / spec_id).glob("*/result.json"))]
+
+    def folder(self, run: str) -> Path:
+        """The folder of the run that `run`, a run id or the beginning of one, names; the newest execution of a spec."""
+        matches = [folder for folder in self.folders() if run_id(folder).startswith(run)]
+        if not matches:
+            raise UnknownName("run", run, [run_id(folder) for folder in self.folders()][-10:])
+        specs = {folder.parent.name for folder in matches}
+        if len(specs) > 1:
+            raise StoreError(f"{run!r} begins the names of several runs: {', '.join(sorted(map(run_id, matches)))}")
+        return matches[-1]
+
+    def find(self, run: str) -> dict[str, Any]:
+        """The result that `run` names (see `folder`)."""
+        return read(self.folder(run))
+
+    def frame(self) -> pd.DataFrame:
+        """One row an execution, nested keys joined by dots: `metrics.recall@50.value`, `method.name`."""
+        import pandas as pd
+
+        return pd.json_normalize(self.records())
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left."""
+        for begun in self.runs.glob(f"{BEGUN}*"):
+            owner = begun.name.removeprefix(BEGUN).partition("-")[0]
+            if not Path(f"/proc/{owner}").exists() or int(owner) == os.getpid():
+                shutil.rmtree(begun, ignore_errors=True)
+
+
+def run_id(folder: Path) -> str:
+    """The name of the execution in `folder`: "<spec>/<execution>"."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The result in `folder`, with its run id."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder / 'result.json'} cannot be read ({error}); delete the folder {folder}") from error
+    record["run_id"] = run_id(folder)
+    return record
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Put `record` into an execution's folder."""
+    write_text(folder / "result.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
