@@ -1,0 +1,37 @@
+# `make bench` and `make test` each work alone on a fresh clone: both make .venv first, from the pins.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Also in force where pip builds a package (hnswlib) in an environment of its own.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help bench test lint types tests clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+bench: .venv/installed ## train and measure DVF on the synthetic data set
+	$(BIN)/bench run --method dvf
+
+test: lint types tests ## the whole check: ruff, mypy, pytest
+
+lint: .venv/installed ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed ## mypy --strict on bench
+	$(BIN)/mypy
+
+tests: .venv/installed ## pytest
+	$(BIN)/pytest
+
+clean: ## remove the environment and what tools cached
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
