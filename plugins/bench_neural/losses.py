@@ -1,0 +1,85 @@
+"""Losses over scores, each a mean over moments. Temperature first, then the correction: s / tau - log q.
+
+P moments are learnt from at once; N items in the catalog; S shared candidates (negatives) a batch. Everything stays
+two-dimensional: on a CPU the same formula over (B, L, N) takes five times as long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_BLOCK = 1 << 20  # scores held at once by full_softmax, small enough for the processor's cache
+
+
+def full_softmax(states: Tensor, vectors: Tensor, target_scores: Tensor, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy over the whole catalog: mean of log sum_j exp(s_j / tau) - s_target / tau.
+
+    states (P, d); vectors (N, d); target_scores (P,): s of each moment's target, or the mean s over several targets.
+    Holds 2^20 scores at a time whatever P and N, because the gradient is formed block by block on the way forward.
+    """
+    normaliser: Tensor = _LogNormaliser.apply(states / temperature, vectors)
+    return normaliser - target_scores.mean() / temperature
+
+
+class _LogNormaliser(torch.autograd.Function):
+    """Mean over rows of log sum_j exp(states @ vectors.T)."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, vectors: Tensor) -> Tensor:
+        learning = any(ctx.needs_input_grad)
+        total = states.new_zeros(())
+        grad_states, grad_vectors = torch.empty_like(states), torch.zeros_like(vectors)
+        rows = max(1, _BLOCK // max(1, len(vectors)))
+        for begin in range(0, len(states), rows):
+            block = states[begin : begin + rows]
+            scores = block @ vectors.T  # (rows, N)
+            highest = scores.amax(1, keepdim=True)
+            scores.sub_(highest).exp_()
+            mass = scores.sum(1, keepdim=True)
+            total += (mass.log() + highest).sum()
+            if learning:
+                scores.div_(mass)  # the softmax
+                torch.mm(scores, vectors, out=grad_states[begin : begin + rows])
+                grad_vectors.addmm_(scores.T, block)
+        ctx.save_for_backward(grad_states, grad_vectors)
+        ctx.count = len(states)
+        return total / len(states)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        grad_states, grad_vectors = ctx.saved_tensors
+        return grad_states * (upstream / ctx.count), grad_vectors * (upstream / ctx.count)
+
+
+def sampled_softmax(
+    target_scores: Tensor,
+    candidate_scores: Tensor,
+    target_log_q: Tensor,
+    candidate_log_q: Tensor,
+    blocked: Tensor,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Cross-entropy of the target among itself and the drawn candidates, corrected for how often each is drawn.
+
+    target_scores (P,); candidate_scores (P, S); target_log_q (P,) and candidate_log_q (S,): logarithm of the expected
+    number of draws of the item in this batch, zeros for no correction; blocked bool (P, S): candidates that are no
+    negatives for that row, such as the target itself or another target of the same user.
+    """
+    target = target_scores / temperature - target_log_q  # (P,)
+    candidates = candidate_scores / temperature - candidate_log_q  # (P, S)
+    candidates = candidates.masked_fill(blocked, -torch.inf)
+    return (torch.logaddexp(target, candidates.logsumexp(1)) - target).mean()
+
+
+def binary_cross_entropy(
+    target_scores: Tensor, candidate_scores: Tensor, blocked: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """Target against 1, the mean over its unblocked candidates against 0; shapes as in `sampled_softmax`."""
+    wanted = functional.softplus(-target_scores / temperature)  # (P,)
+    allowed = ~blocked
+    unwanted = (functional.softplus(candidate_scores / temperature) * allowed).sum(1) / allowed.sum(1).clamp(min=1)
+    return (wanted + unwanted).mean()

@@ -1,0 +1,79 @@
+"""Which items a batch is contrasted with, and how often each is expected to be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Distinct items shared by a batch: ids int64 (S,), ascending; log_q (S,): what a score is lowered by.
+
+    log_q is log(draws expected / draws made). A candidate that was drawn c times stands for c equal ones, and
+    exp(s - log_q) = c exp(s) / expected counts it so.
+    """
+
+    ids: Tensor
+    log_q: Tensor
+
+
+class NegativeSampler:
+    """Draws items with probability uniform / N' + (1 - uniform) f^power / sum f^power, with replacement.
+
+    counts int64 [N]: training interactions an item (f); items without one are never drawn, N' are the others.
+    uniform=1 draws evenly, uniform=0 by frequency, between them mixed (Mixed Negative Sampling, WWW 2020).
+    """
+
+    def __init__(
+        self,
+        counts: NDArray[np.int64],
+        generator: torch.Generator,
+        power: float = 0.75,
+        uniform: float = 0.0,
+        device: str = "cpu",
+    ) -> None:
+        frequency = np.where(counts > 0, np.maximum(counts, 1).astype(np.float64) ** power, 0.0)
+        known = (counts > 0).astype(np.float64)
+        weights = uniform * known / max(known.sum(), 1) + (1 - uniform) * frequency / max(frequency.sum(), 1e-300)
+        self.generator = generator
+        self.device = device
+        self._cumulative = torch.from_numpy(np.cumsum(weights))
+        with np.errstate(divide="ignore"):
+            self.log_p = torch.from_numpy(np.log(weights)).float().to(device)  # (N,), -inf where never drawn
+
+    def draw(self, count: int) -> Candidates:
+        """`count` draws, the distinct items among them."""
+        draws = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
+        drawn = torch.searchsorted(self._cumulative, draws, right=True).clamp(max=len(self._cumulative) - 1)
+        ids, times = (part.to(self.device) for part in torch.unique(drawn, return_counts=True))
+        return Candidates(ids, self.log_q(ids, count) - times.log())
+
+    def log_q(self, ids: Tensor, count: int) -> Tensor:
+        """log of how often each of `ids` is expected among `count` draws."""
+        return self.log_p[ids] + float(np.log(count))
+
+
+def in_batch(targets: Tensor, log_p: Tensor) -> Candidates:
+    """The batch's own targets int64 (P,) as candidates; log_p (N,): share of the training interactions an item.
+
+    Duplicates count as often as they stand there, without being scored twice.
+    """
+    ids, times = torch.unique(targets, return_counts=True)
+    return Candidates(ids, log_p[ids] + float(np.log(len(targets))) - times.log())
+
+
+def owned(following: Tensor, candidates: Tensor) -> Tensor:
+    """Which candidates are in a row's own window, and so no negatives there.
+
+    following int64 (B, L), -1 pads; candidates int64 (S,), ascending -> bool (B, S).
+    """
+    place = torch.searchsorted(candidates, following).clamp(max=len(candidates) - 1)  # (B, L)
+    found = candidates[place] == following
+    mine = torch.zeros(len(following), len(candidates) + 1, dtype=torch.bool, device=candidates.device)
+    mine.scatter_(1, torch.where(found, place, len(candidates)), True)
+    return mine[:, :-1]

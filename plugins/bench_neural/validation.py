@@ -1,0 +1,29 @@
+"""Recall on the validation requests by exact search: what early stopping looks at."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench import Evaluation, recall
+
+
+def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: int = 50) -> float:
+    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out."""
+    total = 0.0
+    rows = max(1, (1 << 24) // max(1, len(items)))
+    for begin in range(0, len(users), rows):
+        part = slice(begin, begin + rows)
+        scores = users[part] @ items.T  # (rows, N)
+        total += recall_of_scores(scores, Evaluation(evaluation.requests[part], evaluation.targets[part]), k)
+    return total / max(1, len(users))
+
+
+def recall_of_scores(scores: Tensor, evaluation: Evaluation, k: int = 50) -> float:
+    """Sum of recall@k over requests by scores (B, N) of all items; changes `scores` where items are excluded."""
+    exclude = evaluation.requests.exclude
+    rows, ids = torch.from_numpy(exclude.rows()), torch.from_numpy(exclude.values.astype("int64"))
+    inside = ids < scores.shape[1]
+    scores[rows[inside].to(scores.device), ids[inside].to(scores.device)] = -torch.inf
+    best = scores.topk(min(k, scores.shape[1])).indices.int().cpu().numpy()  # (B, k)
+    return float(recall(best, evaluation.targets, k).sum())

@@ -1,0 +1,114 @@
+"""Training batches: random windows of the users' sequences, and what each of their moments should find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import Interactions
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B windows of at most L + 1 items each.
+
+    users int64 (B,): rows of the training users; history int64 (B, L): what was met, oldest first, -1 after the end;
+    targets int64 (B, L + 1): targets[b, t] should be found after the first t items of history[b], -1 for no moment;
+    following int64 (B, L + 1): all items of the window, following[b, t:] being those still to come at moment t.
+    """
+
+    users: Tensor
+    history: Tensor
+    targets: Tensor
+    following: Tensor
+
+    def __len__(self) -> int:
+        """Moments to learn from."""
+        return int((self.targets >= 0).sum())
+
+    @property
+    def moments(self) -> Tensor:
+        """bool (B, L + 1): where there is something to find."""
+        return self.targets >= 0
+
+
+class Windows:
+    """An epoch of batches: each user brings n / length windows, each beginning at a random place of the sequence.
+
+    later: the share of targets drawn evenly from all items that come after the moment within the window, rather than
+    being the very next item. Requests with many targets ask for what comes later; a request for the next item asks for
+    later=0. Windows of like length share a batch.
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        length: int,
+        later: float,
+        batch: int,
+        generator: torch.Generator,
+        device: str = "cpu",
+    ) -> None:
+        self.by_user = interactions.by_user
+        self.length = length
+        self.later = later
+        self.batch = batch
+        self.generator = generator
+        self.device = device
+        sizes = torch.from_numpy(np.asarray(self.by_user.lengths))
+        pieces = torch.where(sizes > 0, torch.div(sizes + length, length + 1, rounding_mode="floor"), 0)
+        self.users = torch.repeat_interleave(torch.arange(len(sizes)), pieces)  # (windows,)
+        self.sizes = sizes
+
+    @property
+    def moments(self) -> int:
+        """Moments in one epoch."""
+        return int(torch.clamp(self.sizes[self.users], max=self.length + 1).sum())
+
+    def __len__(self) -> int:
+        """Batches in one epoch."""
+        return -(-len(self.users) // self.batch)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.randperm(len(self.users), generator=self.generator)
+        shuffled = self.users[order]
+        for group in shuffled.split(self.batch * 16):  # sorting a few batches' worth by length saves padding
+            by_length = group[torch.argsort(self.sizes[group].clamp(max=self.length + 1), stable=True)]
+            parts = by_length.split(self.batch)
+            for at in torch.randperm(len(parts), generator=self.generator).tolist():
+                yield self.draw(parts[at])
+
+    def draw(self, users: Tensor) -> Batch:
+        """One random window of each of `users` int64 (B,)."""
+        sizes = self.sizes[users]
+        room = (sizes - self.length - 1).clamp(min=0)
+        begin = self._below(room + 1)
+        end = torch.minimum(begin + self.length + 1, sizes)
+        offsets = self.by_user.offsets[users.numpy()]
+        window, lengths = _between(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
+        items = torch.from_numpy(window)  # (B, L + 1)
+        moment = torch.arange(items.shape[1]).expand_as(items)  # (B, L + 1)
+        left = (torch.from_numpy(lengths)[:, None] - moment).clamp(min=1)
+        jump = self._below(left)
+        jump = jump * (torch.rand(items.shape, generator=self.generator) < self.later)
+        targets = torch.where(items >= 0, items.gather(1, (moment + jump).clamp(max=items.shape[1] - 1)), -1)
+        return Batch(*(part.to(self.device) for part in (users, items[:, :-1], targets, items)))
+
+    def _below(self, limits: Tensor) -> Tensor:
+        """Uniform integers in [0, limit)."""
+        draws = torch.rand(limits.shape, generator=self.generator, dtype=torch.float64)
+        return torch.minimum((draws * limits).long(), limits - 1)
+
+
+def _between(values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """values[begin[b]:end[b]] of each row, from the left: int64 [B, longest], -1 after the end; lengths int64 [B]."""
+    lengths = end - begin
+    at = begin[:, None] + np.arange(int(lengths.max(initial=0)))
+    inside = at < end[:, None]
+    rows = np.full(at.shape, -1, np.int64)
+    rows[inside] = values[at[inside]]
+    return rows, lengths
