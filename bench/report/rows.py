@@ -1,0 +1,154 @@
+"""Which rows of a report belong together, how each is called, and in which order they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.report.columns import Record, columns, lookup, main_k, measured
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRows:
+    """The rows of one task: only they may be compared. labels: what tells the rows apart, in the order of `records`."""
+
+    title: str
+    facts: str
+    records: tuple[Record, ...]
+    labels: tuple[str, ...]
+
+    def ranked(self) -> list[tuple[str, Record]]:
+        """Finished rows of methods."""
+        return [row for row in self.pairs() if succeeded(row[1]) and not is_bound(row[1])]
+
+    def bounds(self) -> list[tuple[str, Record]]:
+        """Finished rows of reference methods: what could be reached."""
+        return [row for row in self.pairs() if succeeded(row[1]) and is_bound(row[1])]
+
+    def failed(self) -> list[tuple[str, Record]]:
+        """Rows without a result."""
+        return [row for row in self.pairs() if not succeeded(row[1])]
+
+    def pairs(self) -> list[tuple[str, Record]]:
+        """Label and record of every row."""
+        return list(zip(self.labels, self.records, strict=True))
+
+
+def succeeded(record: Record) -> bool:
+    """False for a row that holds an error in place of measurements."""
+    return record.get("status") == "ok"
+
+
+def is_bound(record: Record) -> bool:
+    """True for a reference method, which knows the truth and is never ranked."""
+    return bool(lookup(record, "method", "reference"))
+
+
+def group(records: Iterable[Record]) -> list[TaskRows]:
+    """Rows by task, in order of first appearance."""
+    tasks: dict[str, list[Record]] = {}
+    for record in records:
+        key = lookup(record, "task", "fingerprint") or "{}|{}".format(
+            lookup(record, "task", "dataset"), _protocol_text(lookup(record, "task", "protocol"))
+        )
+        tasks.setdefault(str(key), []).append(record)
+    return [_task_rows(rows) for rows in tasks.values()]
+
+
+def sort(records: Iterable[Record], by: str) -> list[Record]:
+    """Best first by a column ("recall@50", "p50", "train", ...) or any metric's name; a leading "-" turns it round.
+
+    Rows without the value come last.
+    """
+    rows, name = list(records), by.removeprefix("-")
+    column = next((column for column in columns(rows) if column.name == name), None)
+    values = [column.value(row) if column else measured(row, "metrics", name) for row in rows]
+    known = [(value, at) for at, value in enumerate(values) if value is not None]
+    small_first = column is not None and column.best != "high"
+    ordered = sorted(known, key=lambda pair: pair[0], reverse=not small_first)
+    if by.startswith("-"):
+        ordered.reverse()
+    return [rows[at] for _, at in ordered] + [row for row, value in zip(rows, values, strict=True) if value is None]
+
+
+def best_first(records: Sequence[Record]) -> list[Record]:
+    """The order of a table: by the middle recall."""
+    return sort(records, f"recall@{main_k(records)}")
+
+
+def labels(records: Sequence[Record]) -> list[str]:
+    """Method names, with what distinguishes rows of one method: parameters, seed, run."""
+    result = []
+    for record in records:
+        name = str(lookup(record, "method", "name"))
+        fellows = [row for row in records if lookup(row, "method", "name") == name]
+        parts = [f"{key}={_plain(value)}" for key, value in _distinct(record, fellows)]
+        result.append(" ".join([name, *parts]))
+    for at, label in enumerate(result):
+        if result.count(label) > 1:
+            result[at] = f"{label} ({str(records[at].get('run_id', at))[:8]})"
+    return result
+
+
+def protocol_text(record: Record) -> str:
+    """ "user-holdout", with its parameters where they are not told apart by the name."""
+    return _protocol_text(lookup(record, "task", "protocol"))
+
+
+def _protocol_text(found: object) -> str:
+    if isinstance(found, dict):
+        return str(found.get("name"))
+    return str(found)
+
+
+def _task_rows(records: list[Record]) -> TaskRows:
+    first = next((row for row in records if lookup(row, "task", "title")), records[0])
+    title = lookup(first, "task", "title") or lookup(first, "task", "dataset") or "unknown data"
+    ordered = best_first(records)
+    return TaskRows(f"{title} · {protocol_text(first)}", _facts(first), tuple(ordered), tuple(labels(ordered)))
+
+
+def _facts(record: Record) -> str:
+    said = []
+    requests = lookup(record, "task", "requests")
+    if isinstance(requests, dict):
+        requests = requests.get("test")
+    for value, noun in ((requests, "requests"), (lookup(record, "task", "items"), "items")):
+        if isinstance(value, int):
+            said.append(f"{value:,} {noun}")
+    interactions = lookup(record, "task", "interactions")
+    if isinstance(interactions, int):
+        said.append(f"{interactions:,} training interactions")
+    conventions = lookup(record, "task", "conventions")
+    if isinstance(conventions, dict):
+        said.append("seen items filtered" if conventions.get("seen") == "filtered" else "seen items answered")
+        if conventions.get("repeats") == "each":
+            said.append("repeated targets count each time")
+        if conventions.get("recall_over") == "min_k":
+            said.append("recall over min(k, targets)")
+        if conventions.get("candidates") == "training":
+            said.append("candidates: items of the training data")
+        if conventions.get("ties") == "file":
+            said.append("ties in file order")
+    if lookup(record, "task", "eligible") is not None:
+        said.append("eligible items only")
+    return " · ".join(said)
+
+
+def _distinct(record: Record, fellows: Sequence[Record]) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    params = [lookup(row, "method", "params") or {} for row in fellows]
+    own = lookup(record, "method", "params") or {}
+    for key in dict.fromkeys(key for values in params for key in values):
+        if len({repr(values.get(key)) for values in params}) > 1 and key in own:
+            found.append((key, own[key]))
+    for key in ("seed", "k"):
+        if len({row.get(key) for row in fellows}) > 1:
+            found.append((key, record.get(key)))
+    return found
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
