@@ -1,0 +1,155 @@
+"""Beam-retrieval: against brute force, against faiss, and its promises about work, exclusions and threads."""
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import Ragged
+from bench_index.beam import Effort, search
+from bench_index.exact import InnerProduct, exact_search
+from bench_index.frontier import Rows
+from bench_index.graph import Graph
+from bench_index.hnsw import build_hnsw
+from bench_index.topk import top_k
+
+
+class Distances:
+    """Minus the squared distance to each query: what an L2 index searches by."""
+
+    def __init__(self, queries, vectors):
+        self.queries, self.vectors = queries, vectors
+
+    def block(self, start, stop):
+        nodes = np.arange(start, stop, dtype=np.int32)
+        return self.pairs(np.broadcast_to(nodes, (len(self.queries), stop - start)), None)
+
+    def pairs(self, nodes, counts):
+        return -((self.vectors[nodes] - self.queries[:, None]) ** 2).sum(2).astype(np.float32)
+
+
+def clustered(size=4000, dim=16, seed=0):
+    centres, rng = np.random.default_rng(0).normal(size=(40, dim)), np.random.default_rng([1, seed])
+    return (centres[rng.integers(40, size=size)] + 0.5 * rng.normal(size=(size, dim))).astype(np.float32)
+
+
+def prepared(size=4000, batch=50, links=16):
+    vectors = clustered(size)
+    queries = clustered(batch, seed=1)
+    graph = build_hnsw(vectors, np.arange(size, dtype=np.int32), links=links)
+    return graph, Distances(queries, vectors[graph.items])
+
+
+def overlap(one, other):
+    return np.mean(
+        [len(np.intersect1d(a[a >= 0], b[b >= 0])) / (b >= 0).sum() for a, b in zip(one, other, strict=True)]
+    )
+
+
+def test_wide_beams_are_exact():
+    graph, scorer = prepared()
+    whole = Effort(widths=(4000,), rounds=(1000,))
+    exclude = Ragged.empty(50)
+    found, best = search(graph, scorer, whole, 20, exclude), exact_search(graph.items, scorer, 20, exclude)
+    np.testing.assert_array_equal(found.ids, best.ids)
+    np.testing.assert_array_equal(found.scores, best.scores)
+    assert (best.work == 4000).all()
+
+
+def test_finds_at_least_what_faiss_finds_at_the_same_width():
+    graph, scorer = prepared()
+    index = faiss.IndexHNSWFlat(16, 16)
+    index.hnsw.efConstruction, index.hnsw.efSearch = 40, 32
+    index.add(scorer.vectors[np.argsort(graph.items)])
+    _, theirs = index.search(scorer.queries, 10)
+    exclude = Ragged.empty(50)
+    best = exact_search(graph.items, scorer, 10, exclude).ids
+    ours = search(graph, scorer, Effort(widths=(32, 32), rounds=(1, 99), step=1), 10, exclude)
+    wide = search(graph, scorer, Effort(widths=(32, 32), rounds=(1, 99)), 10, exclude)
+    assert overlap(ours.ids, best) >= overlap(theirs, best) - 0.01
+    assert overlap(wide.ids, best) >= overlap(ours.ids, best)
+    assert ours.work.mean() < wide.work.mean() < 1200
+
+
+def test_few_items_are_scored_and_the_limit_is_kept():
+    graph, scorer = prepared()
+    exclude = Ragged.empty(50)
+    best = exact_search(graph.items, scorer, 20, exclude)
+    found = search(graph, scorer, Effort(widths=(20, 40), rounds=(1, 40), limit=600, step=8), 20, exclude)
+    assert found.work.max() <= 600
+    assert overlap(found.ids, best.ids) > 0.9
+
+
+def test_excluded_items_are_never_answered_and_do_not_cost_answers():
+    graph, scorer = prepared()
+    best = exact_search(graph.items, scorer, 50, Ragged.empty(50))
+    exclude = Ragged.from_rows([np.sort(row[:30]) for row in best.ids])
+    found = search(graph, scorer, Effort(widths=(80, 80), rounds=(1, 40), step=8), 50, exclude)
+    assert (found.ids >= 0).all()
+    for row, barred in zip(found.ids, exclude, strict=True):
+        assert not np.isin(row, barred).any()
+    assert overlap(found.ids[:, :20], best.ids[:, 30:]) > 0.9
+
+
+def test_more_answers_than_the_beam_reaches_are_found_elsewhere():
+    graph, scorer = prepared(batch=3)
+    exclude = Ragged.from_rows([[0, 1], [], np.arange(4000)])
+    found = search(graph, scorer, Effort(widths=(1,), rounds=(1,)), 5000, exclude)
+    assert (found.ids >= 0).sum(1).tolist() == [3998, 4000, 0]
+    assert (np.diff(found.scores[1, :4000]) <= 0).all()
+
+
+def test_threads_change_nothing():
+    graph, scorer = prepared(batch=70)
+    effort, exclude = Effort(widths=(20, 40), rounds=(1, 3), limit=500), Ragged.empty(70)
+    one, many = (search(graph, scorer, effort, 20, exclude, threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one.ids, many.ids)
+    np.testing.assert_array_equal(one.work, many.work)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 65])
+def test_tiny_catalogs_and_empty_batches(size):
+    vectors = clustered(65)[:size]
+    graph = build_hnsw(vectors, np.arange(size, dtype=np.int32))
+    for batch in (0, 2):
+        scorer = InnerProduct(clustered(5)[:batch], vectors[graph.items])
+        found = search(graph, scorer, Effort(), 10, Ragged.empty(batch))
+        assert found.ids.shape == (batch, 10)
+        assert (found.ids >= 0).sum() == batch * min(size, 10)
+
+
+def test_the_start_is_the_highest_named_layer_that_fills_its_beam():
+    layers = tuple(Ragged.empty(size) for size in (20_000, 600, 20, 1))
+    graph = Graph(np.arange(20_000, dtype=np.int32), layers)
+    assert Effort((100, 200, 400), (1, 1, 3)).start(graph) == 1
+    assert Effort((20, 200, 400), (1, 1, 3)).start(graph) == 2
+    assert Effort((1, 20, 200, 400), (1, 1, 3)).start(graph) == 3
+    assert Effort((400,), (3,)).start(graph) == 0
+
+
+def test_a_chain_is_walked_one_round_a_step_by_hand():
+    chain = Ragged.from_rows([[1], [0, 2], [1, 3], [2, 4], [3]])
+    graph = Graph(np.arange(5, dtype=np.int32), (chain, Ragged.from_rows([[]])))
+    scorer = InnerProduct(np.ones((1, 1), np.float32), np.arange(5, dtype=np.float32)[:, None])
+    found = search(graph, scorer, Effort(widths=(1, 2), rounds=(1, 3)), 2, Ragged.empty(1))
+    assert found.ids.tolist() == [[3, 2]] and found.work.tolist() == [4]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 40), st.integers(1, 30))
+def test_top_k_is_the_sorted_head(seed, batch, width, k):
+    rng = np.random.default_rng(seed)
+    ids = np.stack([rng.permutation(50)[:width] for _ in range(batch)]).astype(np.int32).reshape(batch, width)
+    scores = rng.normal(size=(batch, width)).astype(np.float32)
+    ids[rng.random(ids.shape) < 0.1] = -1
+    exclude = Ragged.from_rows([np.flatnonzero(rng.random(50) < 0.2) for _ in range(batch)])
+    with Rows(batch, 1) as rows:
+        top, top_scores = top_k(ids, scores, k, exclude, rows)
+    for row in range(batch):
+        allowed = (ids[row] >= 0) & ~np.isin(ids[row], exclude[row])
+        order = np.argsort(-scores[row][allowed])[:k]
+        expected = ids[row][allowed][order]
+        assert top[row, : len(expected)].tolist() == expected.tolist()
+        assert (top[row, len(expected) :] == -1).all()
+        np.testing.assert_array_equal(top_scores[row, : len(expected)], scores[row][allowed][order])
