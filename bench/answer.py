@@ -52,8 +52,7 @@ class Answer:
                 blocked = blocked | np.isin(keys, exclude.values + exclude.rows() * span)
         scores[blocked] = -np.inf
         if width > 4 * k:
-            best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-            best.sort(axis=1)
+            best = _best(scores, k)
         else:
             best = np.broadcast_to(np.arange(width), scores.shape)
         order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")[:, :k]
@@ -66,3 +65,17 @@ class Answer:
             top_ids = np.pad(top_ids, pad, constant_values=-1)
             top_scores = np.pad(top_scores, pad, constant_values=-np.inf)
         return Answer(top_ids, top_scores, work)
+
+
+def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The columns [B, k] of each row's k largest scores, ascending; of equal scores the first columns."""
+    bound = np.partition(scores, -k, axis=1)[:, -k, None]  # (B, 1)
+    chosen = scores >= bound
+    surplus = np.count_nonzero(chosen) - k * len(scores)
+    if surplus > 0:
+        tied = scores == bound
+        room = k - np.count_nonzero(scores > bound, axis=1)[:, None]
+        chosen &= ~tied | (np.cumsum(tied, axis=1, dtype=np.int32) <= room)
+    if np.isnan(bound).any() or np.count_nonzero(chosen) != k * len(scores):  # NaN: an answer that will be refused
+        return np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    return np.nonzero(chosen)[1].reshape(len(scores), k)
