@@ -79,7 +79,9 @@ def from_file(source: str) -> Any:
     except Exception as error:
         raise Unavailable(f"--plugin {source} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
-        raise UnknownName(f"name in {path.name}", attribute, [name for name in vars(module) if not name.startswith("_")])
+        raise UnknownName(
+            f"name in {path.name}", attribute, [name for name in vars(module) if not name.startswith("_")]
+        )
     return getattr(module, attribute)
 
 

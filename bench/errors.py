@@ -1,22 +1,22 @@
 """The errors a user can meet. Each message says what is wrong, where, and the mend.
 
-    BenchError
-    ├── UsageError            the command asks for something that does not exist or does not fit
-    │   ├── UnknownName       no such method, data set, protocol, metric, parameter or run (the nearest name is suggested)
-    │   └── ParameterError    a value of the wrong type or outside its range
-    ├── DataError             a card, file or column that cannot be used (names file, row and mend)
-    │   ├── ChecksumMismatch  the file is not the one that the card names
-    │   └── CorruptCache      a prepared file in the cache is damaged; delete it and it is built again
-    ├── ProtocolError         the protocol cannot be applied to this data set
-    ├── MethodError           a method broke the contract of its hooks
-    │   ├── HookError         a misspelt, missing or wrongly declared hook
-    │   └── InvalidAnswer     an answer that no metric may be computed from
-    ├── Unavailable           something optional is missing here (a package, a device, a simulator's truth)
-    ├── WorkerError           a phase's process ended without a result
-    │   ├── WorkerCrashed     killed, out of memory or an exception
-    │   ├── WorkerTimeout     ran past --timeout
-    │   └── WorkerMemory      grew past --memory
-    └── StoreError            results that cannot be read or written
+BenchError
+├── UsageError            the command asks for something that does not exist or does not fit
+│   ├── UnknownName       no such method, data set, protocol, metric, parameter or run (the nearest name is suggested)
+│   └── ParameterError    a value of the wrong type or outside its range
+├── DataError             a card, file or column that cannot be used (names file, row and mend)
+│   ├── ChecksumMismatch  the file is not the one that the card names
+│   └── CorruptCache      a prepared file in the cache is damaged; delete it and it is built again
+├── ProtocolError         the protocol cannot be applied to this data set
+├── MethodError           a method broke the contract of its hooks
+│   ├── HookError         a misspelt, missing or wrongly declared hook
+│   └── InvalidAnswer     an answer that no metric may be computed from
+├── Unavailable           something optional is missing here (a package, a device, a simulator's truth)
+├── WorkerError           a phase's process ended without a result
+│   ├── WorkerCrashed     killed, out of memory or an exception
+│   ├── WorkerTimeout     ran past --timeout
+│   └── WorkerMemory      grew past --memory
+└── StoreError            results that cannot be read or written
 """
 
 from __future__ import annotations

@@ -77,9 +77,7 @@ def param(
     """
     if phase not in PHASES:
         raise ParameterError(f"phase {phase!r} is none of {', '.join(PHASES)}")
-    return dataclasses.field(
-        default=default, metadata={_KEY: Declaration(phase, help, sweep, choices, low, high, log)}
-    )
+    return dataclasses.field(default=default, metadata={_KEY: Declaration(phase, help, sweep, choices, low, high, log)})
 
 
 def parameters(cls: type) -> dict[str, Parameter]:
@@ -140,7 +138,16 @@ def _typed(kind: Any, value: Any) -> Any:
     if kind is bool:
         if isinstance(value, bool):
             return value
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         if str(value).lower() not in words:
             raise ValueError(value)
         return words[str(value).lower()]

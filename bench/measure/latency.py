@@ -89,4 +89,7 @@ def batch(
 def summary(nanoseconds: NDArray[np.int64]) -> dict[str, float]:
     """mean, p50, p95, p99 in milliseconds."""
     p50, p95, p99 = np.percentile(nanoseconds, [50, 95, 99])
-    return {name: float(value) / 1e6 for name, value in zip(("mean", "p50", "p95", "p99"), (nanoseconds.mean(), p50, p95, p99), strict=True)}
+    return {
+        name: float(value) / 1e6
+        for name, value in zip(("mean", "p50", "p95", "p99"), (nanoseconds.mean(), p50, p95, p99), strict=True)
+    }

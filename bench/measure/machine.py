@@ -74,7 +74,9 @@ def git_state(folder: Path) -> dict[str, Any]:
         return {}
 
     def ask(*words: str) -> str:
-        done = subprocess.run([command, "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            [command, "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
         return done.stdout.strip()
 
     try:

@@ -24,7 +24,9 @@ def check(answer: Any, requests: Requests, k: int, catalog: Catalog, method: str
 
     def refuse(rows: NDArray[Any], reason: str) -> None:
         if len(rows):
-            raise InvalidAnswer(f"{method}: request {int(requests.keys[rows[0]])}: {reason} ({len(rows)} requests in all)")
+            raise InvalidAnswer(
+                f"{method}: request {int(requests.keys[rows[0]])}: {reason} ({len(rows)} requests in all)"
+            )
 
     pads = ids < 0
     refuse(np.flatnonzero((ids < -1).any(1) | (ids >= catalog.size).any(1)), f"ids outside -1 .. {catalog.size - 1}")

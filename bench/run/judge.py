@@ -29,10 +29,7 @@ def judge(task: Task, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
         evaluation = Evaluation(task.requests(part), task.targets(part))
         answer = _answer(out, part)
         facts = facts_of(task, evaluation)
-        extra = {
-            name: function(answer.ids, evaluation) for name, function in metric_functions().items()
-        }
-        found[key], values = summarise(answer.ids, evaluation.targets, plan.ks, facts, plan.seed, extra)
+        found[key], values = summarise(answer.ids, evaluation.targets, plan.ks, facts, plan.seed, metric_functions())
         keys = evaluation.requests.keys
         answers[part] = (np.asarray(keys), answer)
         per_request[part] = {
@@ -43,10 +40,11 @@ def judge(task: Task, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
         }
         if answer.work is not None:
             per_request[part]["work"] = answer.work
-    per_request["test"] |= _latency(out, len(per_request["test"]["key"]))
+        if part == "test":
+            per_request[part] |= _latency(out, len(keys))
+            found["oracle"] = _oracle(evaluation, facts, plan, answer.ids, out, folder)
     columns.write_requests(folder / "requests.parquet", per_request)
     columns.write_answers(folder / "answers.parquet", answers)
-    found["oracle"] = _oracle(task, plan, out, answers["test"][1].ids, folder)
     return found
 
 
@@ -63,17 +61,19 @@ def facts_of(task: Task, evaluation: Evaluation) -> Facts:
         recall_over=conventions["recall_over"],
         history=requests.history,
         catalog_size=len(task.catalog().candidates()),
+        requests=requests,
     )
 
 
-def _oracle(task: Task, plan: Plan, out: Path, ids: NDArray[np.int32], folder: Path) -> dict[str, Any] | None:
+def _oracle(
+    evaluation: Evaluation, facts: Facts, plan: Plan, ids: NDArray[np.int32], out: Path, folder: Path
+) -> dict[str, Any] | None:
     if not (out / "oracle_ids.npy").exists():
         return None
     rows, best = np.load(out / "oracle_rows.npy"), np.load(out / "oracle_ids.npy")
-    requests = task.requests("test")
-    columns.write_answers(folder / "oracle.parquet", {"test": (np.asarray(requests.keys[rows]), Answer(best))})
-    over = task.about["conventions"]["recall_over"]
-    return oracle_metrics(ids[rows], best, task.targets("test").take(rows), plan.ks, plan.seed, over)
+    keys, targets = np.asarray(evaluation.requests.keys), evaluation.targets
+    columns.write_answers(folder / "oracle.parquet", {"test": (keys[rows], Answer(best))})
+    return oracle_metrics(ids[rows], best, targets.take(rows), plan.ks, facts.take(rows), plan.seed)
 
 
 def _answer(out: Path, part: str) -> Answer:

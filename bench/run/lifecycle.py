@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import errors, params
+from bench import errors
 from bench.catalog import method_class
 from bench.data.task import Task
 from bench.measure import machine, threads
+from bench.params import Parameter, build, parameters, resolve
 from bench.run import artifacts
 from bench.run.hooks import connect
 from bench.run.job import Job
@@ -43,7 +44,7 @@ class Method:
 
     name: str
     params: dict[str, Any]
-    declared: dict[str, params.Parameter]
+    declared: dict[str, Parameter]
     version: str
     source: str
     keeps: bool
@@ -51,7 +52,7 @@ class Method:
     problem: errors.Unavailable | None = None
 
 
-def resolve(plan: Plan) -> Method:
+def method_of(plan: Plan) -> Method:
     """Check the plan's method and settings; raises UsageError for a bad name or value."""
     if plan.timing not in TIMINGS:
         raise errors.UnknownName("timing mode", plan.timing, TIMINGS)
@@ -63,11 +64,11 @@ def resolve(plan: Plan) -> Method:
         cls = method_class(plan.method)
     except errors.Unavailable as problem:
         return Method(name, dict(plan.settings), {}, "", "", keeps=False, reference=False, problem=problem)
-    hook = connect(params.build(cls, plan.settings))
+    hook = connect(build(cls, plan.settings))
     return Method(
         name=name,
-        params=params.resolve(cls, plan.settings),
-        declared=params.parameters(cls),
+        params=resolve(cls, plan.settings),
+        declared=parameters(cls),
         version=str(getattr(cls, "version", "1")),
         source=source_digest(cls),
         keeps=bool(hook.save.get_hookimpls() and hook.load.get_hookimpls()),
@@ -81,19 +82,24 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
     A failure of the method (crash, timeout, out of memory, invalid answer, unavailable dependency) is a record too;
     bad input raises a BenchError before any work starts.
     """
-    method = resolve(plan)
+    method = method_of(plan)
     task = task_for(plan, home, watch)
     spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, plan.timing)
-    build = Build(method.source, plan.device, plan.threads or threads.available())
+    made = Build(method.source, plan.device, plan.threads or threads.available())
     store = Store(home.results)
     if not again:
-        for record in reversed(store.executions(spec.id)):
-            if record["status"] == "ok" and record["provenance"]["build"] == dataclasses.asdict(build):
+        for record in store.executions(spec.id)[::-1]:
+            if _answers(record, made):
                 watch.log(f"{method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
                 return record
     with store.execution(spec.id) as folder:
-        _execute(Execution(plan, home, watch, method, task, spec, build, folder))
+        _execute(Execution(plan, home, watch, method, task, spec, made, folder))
     return store.find(spec.id)
+
+
+def _answers(record: dict[str, Any], made: Build) -> bool:
+    """Whether an earlier execution stands for a new one: it went well, with the same source, device and threads."""
+    return record["status"] == "ok" and bool(record["provenance"]["build"] == dataclasses.asdict(made))
 
 
 @dataclass(frozen=True, slots=True)

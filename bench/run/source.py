@@ -55,7 +55,11 @@ def _read(path: Path) -> tuple[str, list[str]]:
             imported.append(node.module)
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body[0] = ast.Pass()
     roots = [name.partition(".")[0] for name in imported]
     return ast.dump(tree), [name for name in roots if name.startswith(SHARED_PREFIX)]

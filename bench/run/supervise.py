@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -91,7 +92,7 @@ def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limi
                     yield json.loads(line)
             if limits.seconds is not None and monotonic() - begun > limits.seconds:
                 raise errors.WorkerTimeout(
-                    f"{name} was ended after {limits.seconds:g} s, the limit set by --timeout; raise it or give less work"
+                    f"{name} was ended after {limits.seconds:g} s, the limit that --timeout sets; raise it or do less"
                 )
             if limits.memory_bytes is not None and (used := anonymous_bytes(process.pid)) > limits.memory_bytes:
                 raise errors.WorkerMemory(
@@ -124,8 +125,6 @@ def _epitaph(name: str, code: int, folder: Path) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the worker's whole session."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

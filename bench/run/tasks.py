@@ -30,6 +30,4 @@ def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:
         if guess:
             watch.log(guess)
         return dataset
-    return load_dataset(
-        plan.dataset, cache=home.cache, data_root=home.data_root, ties=ties, progress=watch.progress
-    )
+    return load_dataset(plan.dataset, cache=home.cache, data_root=home.data_root, ties=ties, progress=watch.progress)

@@ -37,20 +37,26 @@ class Store:
             begun = self.runs / f"{BEGUN}{os.getpid()}-{stamp}-{secrets.token_hex(2)}"
             begun.mkdir(parents=True)
         except OSError as error:
-            raise StoreError(f"{self.runs}: results cannot be written here ({error}); name another folder by --results") from error
+            raise StoreError(
+                f"{self.runs}: results cannot be written here ({error}); name another folder by --results"
+            ) from error
         try:
             yield begun
             final = self.runs / spec_id / begun.name.split("-", 2)[2]
             final.parent.mkdir(exist_ok=True)
             begun.rename(final)
         except OSError as error:
-            raise StoreError(f"{begun}: the result could not be written ({error}); earlier results are intact") from error
+            raise StoreError(
+                f"{begun}: the result could not be written ({error}); earlier results are intact"
+            ) from error
         finally:
             shutil.rmtree(begun, ignore_errors=True)
 
     def folders(self) -> list[Path]:
         """The folder of every execution, oldest first."""
-        found = [path.parent for path in self.runs.glob("*/*/result.json") if not path.parent.parent.name.startswith(".")]
+        found = [
+            path.parent for path in self.runs.glob("*/*/result.json") if not path.parent.parent.name.startswith(".")
+        ]
         return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
     def records(self) -> list[dict[str, Any]]:

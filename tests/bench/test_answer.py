@@ -9,7 +9,9 @@ def expected(ids, scores, k, exclude):
     rows = []
     for row, banned in zip(range(len(scores)), exclude, strict=True):
         own = ids if np.ndim(ids) == 1 else ids[row]
-        pairs = [(-score, item) for item, score in zip(own, scores[row], strict=True) if item >= 0 and item not in banned]
+        pairs = [
+            (-score, item) for item, score in zip(own, scores[row], strict=True) if item >= 0 and item not in banned
+        ]
         rows.append(([item for _, item in sorted(pairs)] + [-1] * k)[:k])
     return rows
 

@@ -1,0 +1,71 @@
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import Ragged, Requests
+from bench.measure import latency, machine, memory, threads
+
+REQUESTS = Requests(keys=np.arange(3), users=np.full(3, -1, np.int32), history=Ragged.empty(3), exclude=Ragged.empty(3))
+
+
+def test_every_request_is_called_alone_and_every_call_is_kept():
+    calls = []
+
+    def query(requests, k, context):
+        calls.append((len(requests), int(requests.keys[0]), k))
+        time.sleep(0.0005)
+
+    rows, spent = latency.closed_loop(query, REQUESTS, 7, None, least=120)
+    assert len(rows) == len(spent) == 120
+    assert rows[:4].tolist() == [0, 1, 2, 0]
+    assert {call[0] for call in calls} == {1}
+    assert {call[1] for call in calls} == {0, 1, 2}
+    said = latency.summary(spent)
+    assert 0.5 <= said["p50"] <= said["p95"] <= said["p99"]
+    assert said["mean"] == pytest.approx(spent.mean() / 1e6)
+
+
+def test_a_slow_method_is_stopped_by_the_clock_after_a_hundred_calls():
+    rows, _ = latency.closed_loop(lambda **_: time.sleep(0.001), REQUESTS, 1, None, least=10_000, seconds=0.05)
+    assert 100 <= len(rows) < 10_000
+
+
+def test_no_request_no_latency():
+    assert len(latency.closed_loop(lambda **_: None, REQUESTS[0:0], 1, None)[0]) == 0
+
+
+def test_batch_repetitions_are_all_kept():
+    spent = latency.batch(lambda **_: time.sleep(0.002), REQUESTS, 1, None, least=3, seconds=0.01)
+    assert len(spent) >= 3
+    assert (spent >= 0.002).all()
+
+
+def test_a_block_is_held_to_its_threads():
+    before = os.sched_getaffinity(0)
+    with threads.limited(1):
+        assert len(os.sched_getaffinity(0)) == 1
+        assert all(len(os.sched_getaffinity(int(task.name))) == 1 for task in Path("/proc/self/task").iterdir())
+    assert os.sched_getaffinity(0) == before
+
+
+def test_the_peak_is_that_of_the_time_since_the_reset():
+    memory.reset_peak()
+    start = memory.peak_rss_bytes()
+    block = np.ones(32 << 20, np.uint8)
+    assert memory.peak_rss_bytes() - start > 30 << 20
+    del block
+    memory.reset_peak()
+    assert memory.peak_rss_bytes() < start + (16 << 20)
+    assert memory.anonymous_bytes(os.getpid()) > 1 << 20
+    assert memory.anonymous_bytes(999_999_999) == 0
+
+
+def test_the_machine_is_described():
+    said = machine.describe()
+    assert said["cpu"]
+    assert said["threads"] >= 1
+    assert said["libraries"]["numpy"] == np.__version__
+    assert machine.git_state(Path("/")) == {}
