@@ -1,0 +1,113 @@
+"""Writing a task into its folder: arrays, sizes, fingerprint and what the task is about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.assembly import PARTS, Assembly, rows_of
+from bench.data.audit import audit_task
+from bench.data.conventions import Conventions
+from bench.data.dataset import Dataset
+from bench.data.evaluations import Asked
+from bench.data.protocols import Protocol, describe
+from bench.data.storage import ArrayWriter, Layout, Texts
+from bench.data.tables import Catalog, Features, Interactions
+
+VERSION = "1"  # raised whenever the same data and rules would give other arrays
+
+
+def freeze(folder: Path, dataset: Dataset, protocol: Protocol, conventions: Conventions, made: Assembly) -> None:
+    """Write the task into the empty `folder`; its fingerprint covers every array and the rules, not names or places."""
+    writer = ArrayWriter(folder)
+    layout = {
+        "training": _write_training(writer, made.training, rows_of(dataset.profiles, made.training_users)),
+        "catalog": _write_catalog(writer, made.catalog),
+    }
+    for part in PARTS:
+        asked = made.asked[part]
+        profiles = rows_of(dataset.profiles, asked.users)
+        layout[part] = _write_requests(writer, f"query/{part}", asked, made.training_users, profiles)
+        writer.ragged(f"targets/{part}/targets", asked.targets)
+    writer.array("items/dataset-ids", made.items)
+    writer.array("items/popularity", made.popularity)
+    writer.texts("items/raw-ids", Texts.pack(dataset.item_ids).take(made.items))
+    if made.first_seen is not None:
+        writer.array("targets/first-seen", made.first_seen)
+    rules = _rules(dataset, protocol, conventions, made)
+    about = {"dataset": dataset.name, "title": dataset.title, **rules, **_counts(dataset, made)}
+    record = {"fingerprint": writer.fingerprint(rules), "about": about, "layout": layout, "files": writer.sizes}
+    (folder / "task.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def _rules(dataset: Dataset, protocol: Protocol, conventions: Conventions, made: Assembly) -> dict[str, Any]:
+    in_time = made.split.order is None
+    return {
+        "version": VERSION,
+        "protocol": describe(protocol),
+        "conventions": conventions.as_dict(),
+        "label": dataset.label,
+        "behaviours": list(dataset.behaviours),
+        "time": dataset.time if in_time else "none",
+        # the simulator's truth speaks of the order in which it made the interactions
+        "preferences": dict(dataset.preferences) if in_time and dataset.preferences is not None else None,
+    }
+
+
+def _counts(dataset: Dataset, made: Assembly) -> dict[str, Any]:
+    test, eligible = made.asked["test"], made.catalog.eligible
+    return {
+        "requests": {part: len(made.asked[part].users) for part in PARTS},
+        "items": made.catalog.size,
+        "training_items": made.training_items,
+        "eligible_items": None if eligible is None else len(eligible),
+        "interactions": len(made.training),
+        "interactions_total": len(dataset.interactions),
+        "users": dataset.users,
+        "training_users": len(made.training_users),
+        "training_ends": made.split.training_ends,
+        "dropped_targets": {part: made.asked[part].dropped for part in PARTS},
+        "audit": audit_task(made.training, test.history, test.targets, test.times, made.popularity > 0),
+    }
+
+
+def _write_training(writer: ArrayWriter, training: Interactions, profiles: Features) -> Layout:
+    writer.array("training/users", training.users)
+    writer.array("training/items", training.items)
+    writer.array("training/offsets", training.by_user.offsets)
+    for name in ("timestamps", "ratings", "behaviours"):
+        column = getattr(training, name)
+        if column is not None:
+            writer.array(f"training/{name}", column)
+    return writer.features("training/profiles", profiles)
+
+
+def _write_catalog(writer: ArrayWriter, catalog: Catalog) -> Layout:
+    for name, column in (
+        ("first-seen", catalog.first_seen),
+        ("vectors", catalog.vectors),
+        ("eligible", catalog.eligible),
+    ):
+        if column is not None:
+            writer.array(f"query/catalog/{name}", column)
+    return writer.features("query/catalog/features", catalog.features)
+
+
+def _write_requests(
+    writer: ArrayWriter, at: str, asked: Asked, training_users: NDArray[np.int64], profiles: Features
+) -> Layout:
+    place = np.searchsorted(training_users, asked.users)
+    trained = training_users[np.minimum(place, len(training_users) - 1)] == asked.users
+    writer.array(f"{at}/users", np.where(trained, place, -1).astype(np.int32))
+    writer.array(f"{at}/keys", asked.keys)
+    writer.ragged(f"{at}/history", asked.history)
+    writer.ragged(f"{at}/exclude", asked.exclude)
+    if asked.history_times is not None:
+        writer.array(f"{at}/history-times", asked.history_times.values)
+    if asked.times is not None:
+        writer.array(f"{at}/times", asked.times)
+    return writer.features(f"{at}/profiles", profiles)

@@ -1,0 +1,203 @@
+"""A task: a data set cut by a protocol under named conventions, frozen in a folder with a fingerprint."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import cache as cached
+from bench.data.assembly import PARTS, assemble, prefix_of
+from bench.data.conventions import Conventions
+from bench.data.dataset import Dataset
+from bench.data.eligible import read_eligible
+from bench.data.freezing import VERSION, freeze
+from bench.data.protocols import Protocol, describe
+from bench.data.ragged import Ragged
+from bench.data.storage import ArrayReader, Layout, damaged
+from bench.data.tables import Catalog, Evaluation, Interactions, Requests, Text, TrainingData
+from bench.errors import Unavailable, UnknownName, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A frozen task, opened from its folder; every array is memory-mapped when it is asked for.
+
+    fingerprint: sha256 (hex) over the prepared arrays and the rules, the same on every machine. about: what the task
+    is, for results. Only `targets/` holds targets, those of the test in `targets/test/`.
+    """
+
+    folder: Path
+    fingerprint: str
+    about: Mapping[str, Any]
+    _layout: Mapping[str, Layout]
+    _arrays: ArrayReader
+
+    @classmethod
+    def open(cls, folder: Path) -> Task:
+        """The task in `folder`; raises CorruptCache where a file is missing, truncated or no JSON."""
+        path = folder / "task.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            arrays = ArrayReader(folder, record["files"])
+            task = cls(folder, record["fingerprint"], record["about"], record["layout"], arrays)
+        except FileNotFoundError:
+            raise damaged(path, folder, "it is missing") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(path, folder, f"it cannot be read: {type(error).__name__}: {error}") from error
+        arrays.verify()
+        return task
+
+    def training(self) -> TrainingData:
+        """What `train` may see. All of it, the validation part too, speaks of items known in training only: others are
+        left out of histories and targets, and a validation request without any target left is left out."""
+        read = self._arrays
+        offsets, items = read.array("training/offsets"), read.array("training/items")
+        interactions = Interactions(
+            users=read.array("training/users"),
+            items=items,
+            by_user=Ragged(offsets, items),
+            timestamps=read.maybe("training/timestamps"),
+            ratings=read.maybe("training/ratings"),
+            behaviours=read.maybe("training/behaviours"),
+        )
+        catalog = self.catalog()
+        size = self.about["training_items"]
+        validation = Evaluation(self.requests("validation"), self.targets("validation"))
+        if size < catalog.size:
+            catalog, validation = _prefix(catalog, size), _within(validation, size)
+        profiles = read.features(self._layout["training"])
+        return TrainingData(interactions, catalog, validation, profiles)
+
+    def catalog(self) -> Catalog:
+        """The query catalog; its first `about["training_items"]` items are the training catalog."""
+        return Catalog(
+            size=self.about["items"],
+            features=self._arrays.features(self._layout["catalog"]),
+            first_seen=self._arrays.maybe("query/catalog/first-seen"),
+            vectors=self._arrays.maybe("query/catalog/vectors"),
+            eligible=self._arrays.maybe("query/catalog/eligible"),
+        )
+
+    def requests(self, part: str) -> Requests:
+        """The requests of "validation" or "test"."""
+        read, at = self._arrays, f"query/{_part(part)}"
+        offsets = read.array(f"{at}/history-offsets")
+        times = read.maybe(f"{at}/history-times")
+        return Requests(
+            keys=read.array(f"{at}/keys"),
+            users=read.array(f"{at}/users"),
+            history=Ragged(offsets, read.array(f"{at}/history")),
+            exclude=read.ragged(f"{at}/exclude"),
+            history_times=None if times is None else Ragged(offsets, times),
+            times=read.maybe(f"{at}/times"),
+            profiles=read.features(self._layout[part]),
+        )
+
+    def targets(self, part: str) -> Ragged:
+        """The targets of each request of "validation" or "test", earliest first."""
+        return self._arrays.ragged(f"targets/{_part(part)}/targets")
+
+    def popularity(self) -> NDArray[np.int64]:
+        """Training interactions of each item, int64 [items]."""
+        return self._arrays.array("items/popularity")
+
+    def first_seen(self) -> NDArray[np.int64] | None:
+        """The moment each item appears, int64 [items]: declared, else its first interaction in the whole log (its end
+        where there is none), so it is for evaluation only. None for data without time."""
+        return self._arrays.maybe("targets/first-seen")
+
+    def item_ids(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[str]:
+        """The raw ids of the given items."""
+        texts = self._arrays.texts("items/raw-ids")
+        return [texts[int(item)] for item in ids]
+
+    def labels(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[str]:
+        """What people call the given items: their titles, else their raw ids."""
+        raw = self.item_ids(ids)
+        feature = self.catalog().features.get(self.about["label"] or "")
+        if not isinstance(feature, Text):
+            return raw
+        return [feature.values[int(item)] or name for item, name in zip(ids, raw, strict=True)]
+
+    def preferences(self) -> Any | None:
+        """The simulator's truth about this task's items, None where nothing knows it. Raises Unavailable."""
+        known = self.about["preferences"]
+        if known is None:
+            return None
+        module, _, name = known["target"].partition(":")
+        try:
+            simulator = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise Unavailable(
+                f"the true preferences of {self.about['dataset']} are those of {known['target']}, which cannot be "
+                f"imported: {error}. Install the package that generated the data."
+            ) from error
+        return simulator(known["parameters"], self._arrays.array("items/dataset-ids"))
+
+
+def prepare_task(
+    dataset: Dataset, protocol: Protocol, conventions: Conventions, *, cache: Path, eligible: Path | None = None
+) -> Task:
+    """The task that `protocol` makes of `dataset`, built in the folder `cache` unless it is there.
+
+    eligible: a file of raw item ids, one a line, the only items that may be answered. Raises ProtocolError, DataError
+    (the file of eligible items), CorruptCache.
+    """
+    if conventions.ties != dataset.ties:
+        raise UsageError(f"the data set was loaded with ties={dataset.ties}, the conventions say {conventions.ties}")
+    chosen = None if eligible is None else read_eligible(eligible, dataset.item_ids)
+    identity = {
+        "version": VERSION,
+        "dataset": [dataset.name, dataset.title, dataset.fingerprint],
+        "protocol": describe(protocol),
+        "conventions": conventions.as_dict(),
+        "eligible": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def make(folder: Path) -> None:
+        freeze(folder, dataset, protocol, conventions, assemble(dataset, protocol, conventions, chosen))
+
+    return Task.open(cached.build(cache / "tasks" / digest[:24], make))
+
+
+def _part(part: str) -> str:
+    if part not in PARTS:
+        raise UnknownName("part of a task", part, PARTS)
+    return part
+
+
+def _prefix(catalog: Catalog, size: int) -> Catalog:
+    """The first `size` items of the catalog, as views."""
+    return Catalog(
+        size=size,
+        features=prefix_of(catalog.features, size),
+        first_seen=None if catalog.first_seen is None else catalog.first_seen[:size],
+        vectors=None if catalog.vectors is None else catalog.vectors[:size],
+        eligible=None if catalog.eligible is None else catalog.eligible[: np.searchsorted(catalog.eligible, size)],
+    )
+
+
+def _within(evaluation: Evaluation, size: int) -> Evaluation:
+    """The evaluation without the items from `size` on, and without the requests that then have no target."""
+    requests, targets = evaluation.requests, evaluation.targets
+    known = requests.history.values < size
+    times = requests.history_times
+    targets = targets.keep(targets.values < size)
+    requests = dataclasses.replace(
+        requests,
+        history=requests.history.keep(known),
+        history_times=None if times is None else times.keep(known),
+        exclude=requests.exclude.keep(requests.exclude.values < size),
+    )
+    kept = np.flatnonzero(targets.lengths > 0)
+    return Evaluation(requests.take(kept), targets.take(kept))

@@ -1,0 +1,80 @@
+"""Small data sets made in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data.cards import Card
+from bench.data.dataset import Dataset
+from bench.data.ragged import Ragged
+from bench.data.tables import Catalog, Categorical, Interactions, MultiCategorical, Numeric, Text
+
+MakeDataset = Callable[..., Dataset]
+
+
+def _make(
+    sequences: Sequence[Sequence[int]],
+    *,
+    times: Sequence[Sequence[int]] | None = None,
+    time: str = "seconds",
+    items: int | None = None,
+    described: Sequence[int] | None = None,
+    first_seen: Sequence[int] | None = None,
+    **fields: Any,
+) -> Dataset:
+    """A data set of one sequence of items a user. times: as `sequences`, counted up over all users where not given;
+    described: the items that the item file knows, all where not given."""
+    rows = Ragged.from_rows(sequences)
+    size = items if items is not None else int(rows.values.max()) + 1
+    stamps = np.arange(len(rows.values), dtype=np.int64) if times is None else Ragged.from_rows(times, np.int64).values
+    known = np.ones(size, np.bool_)
+    if described is not None:
+        known[:] = False
+        known[list(described)] = True
+    titles = [f"Title {item}" if known[item] else "" for item in range(size)]
+    features = {
+        "title": Text(titles),
+        "genres": MultiCategorical(Ragged.from_rows([[item % 2, 2] for item in range(size)]), ["even", "odd", "any"]),
+        "colour": Categorical(np.arange(size, dtype=np.int32) % 3 - 1, ["red", "blåhvit"]),
+        "price": Numeric(np.arange(size, dtype=np.float32)),
+    }
+    users = len(sequences)
+    return Dataset(
+        **{
+            "name": "made",
+            "title": "Made by hand",
+            "card": Card("made", "Made by hand", "", "", "", None, time, "", {}),
+            "fingerprint": hashlib.sha256(
+                repr((sequences, times, time, items, described, first_seen)).encode()
+            ).hexdigest(),
+            "interactions": Interactions(
+                users=rows.rows().astype(np.int32),
+                items=rows.values,
+                by_user=rows,
+                timestamps=stamps if time in ("seconds", "periods") else None,
+                ratings=np.full(len(rows.values), 5, np.float32),
+            ),
+            "catalog": Catalog(size, features, None if first_seen is None else np.array(first_seen, np.int64)),
+            "profiles": {
+                "age": Numeric(np.arange(users, dtype=np.float32)),
+                "name": Text([f"u{u}" for u in range(users)]),
+            },
+            "user_ids": [f"u{user}" for user in range(users)],
+            "item_ids": [f"i{item}" for item in range(size)],
+            "described": known,
+            "label": "title",
+            "time": time,
+            **fields,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> MakeDataset:
+    """Makes a data set from sequences of items."""
+    return _make
