@@ -27,7 +27,9 @@ def connect(method: object) -> pluggy.HookRelay:
         manager.register(method, name)
     except pluggy.PluginValidationError as error:
         raise HookError(f"{name}: {_mismatch(method, known) or error}") from None
-    unknown = [caller.name for caller in manager.get_hookcallers(method) or () if not caller.has_spec()]
+    # Not get_hookcallers(method): it compares plugins by ==, and a dataclass compares its (unset) learnt state.
+    callers = [caller for name, caller in vars(manager.hook).items() if name[0] != "_"]
+    unknown = [caller.name for caller in callers if not caller.has_spec()]
     if unknown:
         raise HookError(f"{name} implements {_named(unknown)}: {UnknownName('hook', unknown[0], known)}")
     missing = [hook for hook in REQUIRED if not implements(manager.hook, hook)]
