@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from bench.data.cards import Card
+from bench.data.conventions import Conventions
 from bench.data.dataset import Dataset
+from bench.data.protocols import parse
 from bench.data.ragged import Ragged
 from bench.data.tables import Catalog, Categorical, Interactions, MultiCategorical, Numeric, Text
+from bench.data.task import prepare_task
 
 MakeDataset = Callable[..., Dataset]
 
@@ -78,3 +81,16 @@ def _make(
 def make_dataset() -> MakeDataset:
     """Makes a data set from sequences of items."""
     return _make
+
+
+@pytest.fixture
+def prepare(make_dataset, tmp_path):
+    """Makes a data set and its task: prepare(sequences, protocol, conventions fields, **make_dataset's)."""
+
+    def make(sequences, protocol, conventions=None, eligible=None, **fields):
+        data = make_dataset(sequences, **fields)
+        return prepare_task(
+            data, parse(protocol), Conventions(**(conventions or {})), cache=tmp_path, eligible=eligible
+        )
+
+    return make
