@@ -18,7 +18,7 @@ class FeatureEmbedding(nn.Module):
     def __init__(self, vocabulary: Vocabulary, dim: int) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.table = nn.Parameter(torch.randn(vocabulary.size, dim) * dim**-0.5)
+        self.table = nn.Parameter(torch.randn(vocabulary.size, dim) * 0.25 * dim**-0.5)
 
     def forward(self, codes: Tensor, weights: Tensor) -> Tensor:
         return functional.embedding_bag(codes, self.table, per_sample_weights=weights, mode="sum")  # (R, d)
@@ -51,7 +51,7 @@ class ItemEncoder(nn.Module):
         self.id_dropout = id_dropout
         self.seen = np.asarray(seen, bool)
         self.features = FeatureEmbedding(vocabulary or Vocabulary.fit(catalog.features), dim)
-        self.ids = nn.Parameter(torch.randn(int(self.seen.sum()) + 1, dim) * dim**-0.5)  # row 0: the unknown id
+        self.ids = nn.Parameter(torch.randn(int(self.seen.sum()) + 1, dim) * 0.25 * dim**-0.5)  # row 0: the unknown id
         self.bind(catalog)
 
     def bind(self, catalog: Catalog) -> None:

@@ -37,14 +37,12 @@ class _LogNormaliser(torch.autograd.Function):
         for begin in range(0, len(states), rows):
             block = states[begin : begin + rows]
             scores = block @ vectors.T  # (rows, N)
-            highest = scores.amax(1, keepdim=True)
-            scores.sub_(highest).exp_()
-            mass = scores.sum(1, keepdim=True)
-            total += (mass.log() + highest).sum()
+            highest = scores.amax(1)
+            shares = scores.softmax(1)
+            total += (highest - shares.amax(1).log()).sum()  # the highest share is exp(highest - log sum exp)
             if learning:
-                scores.div_(mass)  # the softmax
-                torch.mm(scores, vectors, out=grad_states[begin : begin + rows])
-                grad_vectors.addmm_(scores.T, block)
+                torch.mm(shares, vectors, out=grad_states[begin : begin + rows])
+                grad_vectors.addmm_(shares.T, block)
         ctx.save_for_backward(grad_states, grad_vectors)
         ctx.count = len(states)
         return total / len(states)

@@ -1,0 +1,184 @@
+"""The two-tower method: one vector a request, one an item, and an index for the nearest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
+from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.execution import device_of, seeded, use_threads
+from bench_neural.history import CausalTransformer, PooledHistory
+from bench_neural.negatives import NegativeSampler
+from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
+from bench_neural.training import Schedule, fit
+from bench_neural.users import UserEncoder
+from bench_neural.validation import validation_recall
+from bench_neural.windows import Windows
+from bench_vector.backends import HNSW, Backend, Flat, search
+from bench_vector.tower import Objective, Towers
+
+FULL_SOFTMAX_ITEMS = 5_000  # up to here loss=auto sums over the whole catalog
+
+
+@dataclass
+class TwoTower:
+    """Two towers: a request's vector from its history and profile, an item's from its id and side information.
+
+    The user tower is a causal transformer over the history (or its pooled mean), trained on every moment of random
+    windows; the item tower adds the item's own embedding and those of its side information, so that an item which
+    training never saw still has a vector. Compared by inner product, or cosine with `normalise`.
+    Deep Structured Semantic Models (CIKM 2013) with the encoder of SASRec (ICDM 2018) and a softmax corrected by logQ
+    as in Sampling-Bias-Corrected Neural Modeling (RecSys 2019). Departures: no user id enters; a share `later` of the
+    targets is any later item of the window rather than the next, because requests may ask for more than the next item.
+    """
+
+    version: ClassVar[str] = "1"
+    work_unit: ClassVar[str] = "items scored"
+
+    encoder: str = param("attention", help="how a history becomes a vector", choices=("attention", "pooled"))
+    dim: int = param(64, help="length of the vectors", low=1, high=4096, sweep=(32, 64, 128))
+    length: int = param(100, help="newest items of a history that are read", low=1, high=10_000)
+    blocks: int = param(2, help="transformer blocks", low=1, high=64)
+    heads: int = param(2, help="attention heads, a divisor of dim", low=1, high=64)
+    dropout: float = param(0.2, help="share of activations dropped in training", low=0.0, high=0.9)
+    id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
+    later: float = param(0.5, help="share of targets that are any later item, not the next one", low=0.0, high=1.0)
+    loss: str = param(
+        "auto",
+        help="auto: full up to 5,000 items, else sampled",
+        choices=("auto", "full", "sampled", "in_batch", "bce"),
+    )
+    negatives: int = param(1000, help="items drawn for each batch by loss=sampled and bce", low=1, high=1_000_000)
+    power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
+    uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
+    normalise: bool = param(False, help="compare by cosine: vectors of length 1 in the loss and in the index")
+    temperature: float = param(
+        1.0, help="scores are divided by it; about .05 to .1 with normalise", low=1e-3, high=100.0, log=True
+    )
+    learning_rate: float = param(1e-3, help="AdamW's step size", low=1e-6, high=1.0, log=True)
+    weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
+    batch: int = param(64, help="windows a batch", low=1, high=100_000)
+    epochs: int = param(40, help="passes over the training data, at most", low=1, high=10_000)
+    patience: int = param(
+        4, help="epochs without a better validation recall@50 before training stops", low=1, high=10_000
+    )
+    seconds: float = param(480.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
+    backend: str = param(
+        "flat", phase="index", help="flat: exact (faiss); hnsw: a graph (hnswlib)", choices=("flat", "hnsw")
+    )
+    m: int = param(16, phase="index", help="hnsw: links a node and layer", low=2, high=256)
+    ef_construction: int = param(
+        200, phase="index", help="hnsw: candidates looked at to link a node", low=1, high=100_000
+    )
+    build_threads: int = param(
+        1, phase="index", help="hnsw: with more than one, graphs differ from run to run", low=1, high=1024
+    )
+    ef: int = param(
+        200,
+        phase="query",
+        help="hnsw: candidates held in a search, at least k",
+        low=1,
+        high=1_000_000,
+        sweep=(50, 100, 200, 400, 800),
+    )
+
+    towers_: Towers = field(init=False, repr=False)
+    item_vectors_: torch.Tensor = field(init=False, repr=False)  # (N, d), as the user tower reads them
+    index_: Backend = field(init=False, repr=False)
+
+    @hookimpl
+    def train(self, data: TrainingData, context: Context) -> None:
+        use_threads(context.threads)
+        counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
+        with seeded(context.seed) as generator:
+            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout)
+            self.towers_ = self._towers(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
+            self.towers_.users.bind(data.profiles, len(data.interactions.by_user))
+            windows = Windows(data.interactions, self.length, self.later, self.batch, generator, context.device)
+            sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
+            objective = Objective(self.towers_, self._loss(counts), self.temperature, sampler, self.negatives, counts)
+            fit(self.towers_, windows, objective, lambda: self._validate(data), self._schedule(), context)
+
+    @hookimpl
+    def index(self, catalog: Catalog, context: Context) -> None:
+        use_threads(context.threads)
+        self.towers_.items.bind(catalog)
+        with torch.inference_mode():
+            self.item_vectors_ = self.towers_.items()  # (N, d)
+        vectors, ids = self._candidates(catalog.candidates())
+        if self.backend == "flat":
+            self.index_ = Flat(vectors, ids)
+        else:
+            self.index_ = HNSW.build(vectors, ids, self.m, self.ef_construction, context.seed, self.build_threads)
+
+    @hookimpl
+    def query(self, requests: Requests, k: int, context: Context) -> Answer:
+        use_threads(context.threads)
+        return search(self.index_, self._users(requests), requests, k, self.ef, context.threads)
+
+    @hookimpl
+    def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
+        use_threads(context.threads)
+        vectors, _ = self._candidates(items)
+        scores: NDArray[np.float32] = self._users(requests) @ vectors.T  # (B, C)
+        return scores
+
+    @hookimpl
+    def save(self, folder: Path, phase: str) -> None:
+        if phase == "train":
+            save_weights(folder / "weights.safetensors", self.towers_)
+            save_encoders(folder, self.towers_.items, self.towers_.users.profiles)
+        else:
+            vectors = {"vectors": self.item_vectors_.cpu().numpy(), "ids": self.index_.ids}
+            save_arrays(folder / "items.safetensors", vectors)
+            self.index_.save(folder)
+
+    @hookimpl
+    def load(self, folder: Path, phase: str, context: Context) -> None:
+        if phase == "train":
+            self.towers_ = self._towers(*load_encoders(folder, self.dim, self.id_dropout))
+            load_weights(folder / "weights.safetensors", self.towers_)
+            self.towers_.to(device_of(context)).eval()
+        else:
+            stored = load_arrays(folder / "items.safetensors")
+            self.item_vectors_ = torch.from_numpy(stored["vectors"]).to(device_of(context))
+            vectors, ids = self._candidates(stored["ids"])
+            self.index_ = Flat(vectors, ids) if self.backend == "flat" else HNSW.open(vectors, ids, folder)
+
+    def _towers(self, items: ItemEncoder, profiles: ProfileEncoder) -> Towers:
+        history = (
+            CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
+            if self.encoder == "attention"
+            else PooledHistory(self.dim, self.dropout)
+        )
+        return Towers(items, UserEncoder(profiles, history, self.dim, self.length), self.normalise)
+
+    def _loss(self, counts: NDArray[np.int64]) -> str:
+        if self.loss != "auto":
+            return self.loss
+        return "full" if np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS else "sampled"
+
+    def _schedule(self) -> Schedule:
+        return Schedule(self.epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay)
+
+    def _validate(self, data: TrainingData) -> float:
+        vectors = self.towers_.items()
+        users = self.towers_.requests(data.validation.requests, vectors)
+        return validation_recall(users, self.towers_.finished(vectors), data.validation)
+
+    def _candidates(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Vectors float32 [C, d] of `ids`, finished, beside the ids."""
+        with torch.inference_mode():
+            chosen = self.item_vectors_[torch.from_numpy(np.asarray(ids, np.int64)).to(self.item_vectors_.device)]
+            return self.towers_.finished(chosen).cpu().numpy(), ids
+
+    def _users(self, requests: Requests) -> NDArray[np.float32]:
+        """User vectors float32 [B, d], finished."""
+        with torch.inference_mode():
+            return self.towers_.requests(requests, self.item_vectors_).cpu().numpy()
