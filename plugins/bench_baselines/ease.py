@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, Unavailable, hookimpl, param
 from bench_baselines.blocks import answer_in_blocks
+from bench_baselines.prior import popularity_prior
 
 BYTES_PER_PAIR = 8 + 4  # the float64 matrix that is inverted in place, and the float32 weights made from it
 ITEMS_PER_BLOCK = 256
@@ -27,8 +28,8 @@ class EASE:
     P = (X'X + lambda I)^-1, the weights are B = I - P diag(1 / diag P) (eq. 8) and a request's scores x B. P is
     computed in float64 by Cholesky, B kept in float32. Only items with a training interaction take part; no other is
     ever answered (its score is -inf), so a request gets fewer than k where these do not suffice. Memory grows with the
-    square of their number; where that does not fit, `train` raises Unavailable. Departure: equal scores (an empty
-    history) put the more popular item first.
+    square of their number; where that does not fit, `train` raises Unavailable. Departure: a history without any such
+    item scores -1 / (1 + interactions), which puts the most popular first.
     """
 
     version: ClassVar[str] = "1"
@@ -43,16 +44,18 @@ class EASE:
         sweep=(100, 200, 500, 1000, 2000, 5000),
     )
 
-    items_: NDArray[np.int32] = field(init=False, repr=False)  # [n] items that training knows, most popular first
+    items_: NDArray[np.int32] = field(init=False, repr=False)  # [n] sorted: those with a training interaction
+    counts_: NDArray[np.int64] = field(init=False, repr=False)  # [n] interactions of each
     weights_: NDArray[np.float32] = field(init=False, repr=False)  # [n, n], both axes in the order of items_
-    answers_: NDArray[np.int32] = field(init=False, repr=False)  # [C] the eligible of items_, in their order
+    answers_: NDArray[np.int32] = field(init=False, repr=False)  # [C] the eligible of items_
     columns_: NDArray[np.float32] = field(init=False, repr=False)  # [n, C] weights_ towards answers_
     place_: NDArray[np.int32] = field(init=False, repr=False)  # [items] the place in items_, -1: none
 
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
-        self.items_ = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].astype(np.int32)
+        self.items_ = np.flatnonzero(counts).astype(np.int32)
+        self.counts_ = counts[self.items_]
         _check_memory(len(self.items_))
         place = _places(self.items_, data.catalog.size)
         users = _binary(data.interactions.by_user, place, len(self.items_))  # (U, n)
@@ -63,16 +66,12 @@ class EASE:
 
     @hookimpl
     def index(self, catalog: Catalog) -> None:
-        if catalog.eligible is None:
-            answers = self.items_
-        else:
-            answers = self.items_[np.isin(self.items_, catalog.eligible)]
-        self._aim(answers, catalog.size)
+        self._aim(np.intersect1d(self.items_, catalog.candidates(), assume_unique=True), catalog.size)
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         def answer(block: Requests) -> Answer:
-            scores = _binary(block.history, self.place_, len(self.items_)) @ self.columns_  # (B, C)
+            scores = self._scores(block, self.columns_, self.place_[self.answers_])
             work = np.full(len(block), len(self.answers_), np.int32)
             return Answer.top(self.answers_, scores, k, block.exclude, work)
 
@@ -81,15 +80,16 @@ class EASE:
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32]) -> NDArray[np.float32]:
         places = self.place_[items]
+        known = places >= 0
         scores = np.full((len(requests), len(items)), -np.inf, np.float32)  # (B, C)
-        history = _binary(requests.history, self.place_, len(self.items_))
-        scores[:, places >= 0] = history @ self.weights_[:, places[places >= 0]]
+        scores[:, known] = self._scores(requests, self.weights_[:, places[known]], places[known])
         return scores
 
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:
         if phase == "train":
             np.save(folder / "items.npy", self.items_)
+            np.save(folder / "counts.npy", self.counts_)
             np.save(folder / "weights.npy", self.weights_)
         else:
             np.save(folder / "answers.npy", self.answers_)
@@ -99,13 +99,23 @@ class EASE:
     def load(self, folder: Path, phase: str) -> None:
         if phase == "train":
             self.items_ = np.load(folder / "items.npy", allow_pickle=False)
+            self.counts_ = np.load(folder / "counts.npy", allow_pickle=False)
             self.weights_ = np.load(folder / "weights.npy", allow_pickle=False)
         else:
             answers = np.load(folder / "answers.npy", allow_pickle=False)
             self._aim(answers, int(np.load(folder / "size.npy", allow_pickle=False)))
 
+    def _scores(
+        self, requests: Requests, columns: NDArray[np.float32], places: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Float32 [B, C] of the items at `places` [C] of items_, whose weights are `columns` [n, C]."""
+        history = _binary(requests.history, self.place_, len(self.items_))  # (B, n)
+        scores = history @ columns
+        scores[np.diff(history.indptr) == 0] = popularity_prior(self.counts_, len(self.items_))[places]
+        return scores
+
     def _aim(self, answers: NDArray[np.int32], size: int) -> None:
-        """Answer with `answers` from now on, a part of items_ in its order, in a catalog of `size`."""
+        """Answer with `answers` from now on, a part of items_, in a catalog of `size`."""
         self.answers_ = answers
         self.place_ = _places(self.items_, size)
         whole = len(answers) == len(self.items_)

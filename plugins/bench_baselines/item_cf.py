@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
 from bench_baselines.blocks import answer_in_blocks
 from bench_baselines.neighbours import Neighbours, nearest_neighbours
+from bench_baselines.prior import popularity_prior
 from bench_baselines.walk import score_items, walk_neighbours
 
 
@@ -21,8 +22,8 @@ class ItemCF:
 
     Cosine on the binary user-item matrix, keeping for each item its `neighbours` most similar ones (B. Sarwar et al.,
     Item-Based Collaborative Filtering Recommendation Algorithms, WWW 2001; M. Deshpande and G. Karypis, TOIS 2004). A
-    request costs the neighbours of its history, not the catalog. Where the neighbours give fewer than k items, the most
-    popular others follow with score 0.
+    request costs the neighbours of its history, not the catalog. Departure: an item without a
+    neighbour in the history scores -1 / (1 + its interactions), so the most popular of them follow.
     """
 
     version: ClassVar[str] = "1"
@@ -46,6 +47,7 @@ class ItemCF:
     similarities_: NDArray[np.float32] = field(init=False, repr=False)  # [pairs]
     counts_: NDArray[np.int64] = field(init=False, repr=False)  # [training items] interactions of each
     eligible_: NDArray[np.bool_] = field(init=False, repr=False)  # [items]
+    prior_: NDArray[np.float32] = field(init=False, repr=False)  # [items] the score without a neighbour, negative
     ranking_: NDArray[np.int32] = field(init=False, repr=False)  # [candidates], most popular first
 
     @hookimpl
@@ -62,13 +64,13 @@ class ItemCF:
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         def answer(block: Requests) -> Answer:
-            return walk_neighbours(self._neighbours(), self.eligible_, self.ranking_, block, k)
+            return walk_neighbours(self._neighbours(), self.eligible_, self.prior_, self.ranking_, block, k)
 
         return answer_in_blocks(requests, k, context.threads, answer)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_items(self._neighbours(), len(self.eligible_), requests, items)
+        return score_items(self._neighbours(), self.prior_, requests, items)
 
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:
@@ -99,6 +101,5 @@ class ItemCF:
         """Answer with `candidates`, sorted ids in a catalog of `size`, from now on."""
         self.eligible_ = np.zeros(size, bool)
         self.eligible_[candidates] = True
-        counts = np.zeros(size, np.int64)
-        counts[: len(self.counts_)] = self.counts_
-        self.ranking_ = candidates[np.argsort(-counts[candidates], kind="stable")].astype(np.int32)
+        self.prior_ = popularity_prior(self.counts_, size)
+        self.ranking_ = candidates[np.argsort(-self.prior_[candidates], kind="stable")].astype(np.int32)

@@ -9,31 +9,36 @@ from numpy.typing import NDArray
 from bench import Answer, Ragged, Requests
 from bench_baselines.neighbours import Neighbours
 
-LAST = np.int64(0xFFFFFFFF)
+LAST = np.int64(0x7FFFFFFF)
 
 
 def walk_neighbours(
     neighbours: Neighbours,
     eligible: NDArray[np.bool_],
+    prior: NDArray[np.float32],
     ranking: NDArray[np.int32],
     requests: Requests,
     k: int,
 ) -> Answer:
-    """The k eligible items of the largest summed similarity with each history, then those of `ranking` with score 0.
+    """The k eligible items of the largest summed similarity with each history, then those without any by their prior.
 
-    eligible [items]; ranking int32 [candidates], best first. work counts the neighbours added up.
+    eligible, prior (negative) [items]; ranking int32 [candidates], by prior. work counts the neighbours added up.
     """
     ids = np.full((len(requests), k), -1, np.int32)
     scores = np.full((len(requests), k), -np.inf, np.float32)
     work = np.zeros(len(requests), np.int32)
-    _walk(*neighbours, *_arrays(requests.history), *_arrays(requests.exclude), eligible, ranking, ids, scores, work)
+    _walk(
+        *neighbours, *_arrays(requests.history), *_arrays(requests.exclude), eligible, prior, ranking, ids, scores, work
+    )
     return Answer(ids, scores, work)
 
 
-def score_items(neighbours: Neighbours, size: int, requests: Requests, items: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The summed similarity of `items` int32 [C] with each history, float32 [B, C], in a catalog of `size`."""
+def score_items(
+    neighbours: Neighbours, prior: NDArray[np.float32], requests: Requests, items: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """The summed similarity of `items` int32 [C] with each history, else the prior [items]: float32 [B, C]."""
     scores = np.empty((len(requests), len(items)), np.float32)
-    _score(*neighbours, *_arrays(requests.history), items, size, scores)
+    _score(*neighbours, *_arrays(requests.history), items, prior, scores)
     return scores
 
 
@@ -67,19 +72,18 @@ def _best(met, totals, closed, keys):  # type: ignore[no-untyped-def]
     """Put the best of `met` that are not closed at the front of `keys` int64 [2k], best first; returns how many."""
     k = len(keys) // 2
     bits = totals.view(np.int32)  # positive floats are ordered as their bits are
-    filled, bar = 0, -1
+    filled, bar = 0, np.int64(0)
     for item in met:
-        key = (np.int64(bits[item]) << 32) | (LAST - np.int64(item))  # of equal scores the smaller id comes first
-        if key <= bar or closed[item]:
+        # keys ascend from the best; of equal scores the smaller id comes first
+        key = ((LAST - np.int64(bits[item])) << 32) | np.int64(item)
+        if (filled >= k and key >= bar) or closed[item]:
             continue
         keys[filled] = key
         filled += 1
         if filled == 2 * k:
             keys.sort()
-            keys[:k] = keys[k:]
-            filled, bar = k, keys[0]
+            filled, bar = k, keys[k - 1]
     keys[:filled].sort()
-    keys[:filled] = keys[:filled][::-1].copy()
     return min(filled, k)
 
 
@@ -93,6 +97,7 @@ def _walk(  # type: ignore[no-untyped-def]
     exclude_offsets,
     exclude,
     eligible,
+    prior,
     ranking,
     ids,  # -1 int32 [B, k]
     scores,  # -inf float32 [B, k]
@@ -112,7 +117,7 @@ def _walk(  # type: ignore[no-untyped-def]
             closed[item] = True
         found = _best(met[:count], totals, closed, keys)
         for place in range(found):
-            ids[row, place] = LAST - (keys[place] & LAST)
+            ids[row, place] = keys[place] & LAST
             scores[row, place] = totals[ids[row, place]]
         for item in met[:count]:
             totals[item] = 0
@@ -125,7 +130,7 @@ def _walk(  # type: ignore[no-untyped-def]
                     break
                 if not closed[item]:
                     ids[row, found] = item
-                    scores[row, found] = 0
+                    scores[row, found] = prior[item]
                     found += 1
             for place in range(near):
                 closed[ids[row, place]] = False
@@ -135,9 +140,10 @@ def _walk(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _score(  # type: ignore[no-untyped-def]
-    offsets, nearest, similarities, history_offsets, history, items, size, scores
+    offsets, nearest, similarities, history_offsets, history, items, prior, scores
 ):
-    """Fill `scores` [B, C] with the summed similarity of `items` [C]."""
+    """Fill `scores` [B, C] with the summed similarity, or the prior, of `items` [C]."""
+    size = len(prior)
     totals = np.zeros(size, np.float32)
     met = np.empty(size, np.int32)
     used = np.zeros(size, np.bool_)
@@ -145,6 +151,7 @@ def _score(  # type: ignore[no-untyped-def]
         seen = history[history_offsets[row] : history_offsets[row + 1]]
         _, count = _add_up(offsets, nearest, similarities, seen, used, totals, met)
         for column in range(len(items)):
-            scores[row, column] = totals[items[column]]
+            total = totals[items[column]]
+            scores[row, column] = total if total > 0 else prior[items[column]]
         for item in met[:count]:
             totals[item] = 0
