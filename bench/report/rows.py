@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.errors import UnknownName
 from bench.report.columns import Record, columns, lookup, main_k, measured
 
 
@@ -44,15 +45,15 @@ def is_bound(record: Record) -> bool:
     return bool(lookup(record, "method", "reference"))
 
 
-def group(records: Iterable[Record]) -> list[TaskRows]:
-    """Rows by task, in order of first appearance."""
+def group(records: Iterable[Record], by: str | None = None) -> list[TaskRows]:
+    """Rows by task, in order of first appearance; each task's by the column `by`, else by the middle recall."""
     tasks: dict[str, list[Record]] = {}
     for record in records:
         key = lookup(record, "task", "fingerprint") or "{}|{}".format(
             lookup(record, "task", "dataset"), _protocol_text(lookup(record, "task", "protocol"))
         )
         tasks.setdefault(str(key), []).append(record)
-    return [_task_rows(rows) for rows in tasks.values()]
+    return [_task_rows(rows, by) for rows in tasks.values()]
 
 
 def sort(records: Iterable[Record], by: str) -> list[Record]:
@@ -63,17 +64,14 @@ def sort(records: Iterable[Record], by: str) -> list[Record]:
     rows, name = list(records), by.removeprefix("-")
     column = next((column for column in columns(rows) if column.name == name), None)
     values = [column.value(row) if column else measured(row, "metrics", name) for row in rows]
+    if any(map(succeeded, rows)) and all(value is None for value in values):
+        raise UnknownName("column", name, {column.name for column in columns(rows)})
     known = [(value, at) for at, value in enumerate(values) if value is not None]
     small_first = column is not None and column.best != "high"
     ordered = sorted(known, key=lambda pair: pair[0], reverse=not small_first)
     if by.startswith("-"):
         ordered.reverse()
     return [rows[at] for _, at in ordered] + [row for row, value in zip(rows, values, strict=True) if value is None]
-
-
-def best_first(records: Sequence[Record]) -> list[Record]:
-    """The order of a table: by the middle recall."""
-    return sort(records, f"recall@{main_k(records)}")
 
 
 def labels(records: Sequence[Record]) -> list[str]:
@@ -101,10 +99,10 @@ def _protocol_text(found: object) -> str:
     return str(found)
 
 
-def _task_rows(records: list[Record]) -> TaskRows:
+def _task_rows(records: list[Record], by: str | None) -> TaskRows:
     first = next((row for row in records if lookup(row, "task", "title")), records[0])
     title = lookup(first, "task", "title") or lookup(first, "task", "dataset") or "unknown data"
-    ordered = best_first(records)
+    ordered = sort(records, by or f"recall@{main_k(records)}")
     return TaskRows(f"{title} · {protocol_text(first)}", _facts(first), tuple(ordered), tuple(labels(ordered)))
 
 

@@ -1,0 +1,127 @@
+"""`bench results`, `bench inspect` and `bench compare`: what lies in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from bench.commands.examples import examples
+from bench.commands.options import Surroundings, cache_option, pass_surroundings, results_option
+
+
+@click.command(
+    "results",
+    epilog=examples(
+        (
+            "Only DVF's runs on one data set, fastest first:",
+            "bench results --filter method=dvf --filter dataset=movielens-1m --sort p50",
+        ),
+        (
+            "For a paper, or another program:",
+            "bench results --format latex > table.tex\n\nbench results --format csv > results.csv",
+        ),
+    ),
+)
+@click.option(
+    "--filter",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only rows that meet it: method=dvf, status!=ok, recall@50>0.3, ef=200. May be repeated.",
+)
+@click.option(
+    "--sort",
+    "by",
+    metavar="COLUMN",
+    help="By recall@10, p50, train, memory ..., best first; -COLUMN turns it round.  [dim]\\[default: recall@50][/]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "md", "csv", "json", "latex"]),
+    default="table",
+    show_default=True,
+    help="What to print.",
+)
+@click.option("--all", "every", is_flag=True, help="Every execution, not only the newest of equal runs.")
+@results_option
+@pass_surroundings
+def results(
+    surroundings: Surroundings,
+    /,
+    conditions: tuple[str, ...],
+    by: str | None,
+    form: str,
+    every: bool,
+    results: Path,
+) -> None:
+    """The results so far, one table a task."""
+    from bench.report import formats, rows, selection, table
+    from bench.store.results import Store
+
+    records = Store(results).records()
+    found = selection.select(records if every else selection.newest(records), conditions)
+    tasks = rows.group(found, by)
+    if form != "table":
+        click.echo(formats.WRITERS[form](tasks), nl=False)
+    elif tasks:
+        table.show(surroundings.out, tasks, verdicts=False)
+    else:
+        surroundings.out.print(
+            f"no results in {results}" + (" meet the conditions" if records else "; bench run makes some")
+        )
+
+
+@click.command(
+    "inspect",
+    epilog=examples(
+        ("A run's parameters, metrics with intervals, costs and log:", "bench inspect 3f2a"),
+        ("Its eighth request: history, targets, answers with hits marked:", "bench inspect 3f2a --request 7"),
+    ),
+)
+@click.argument("run")
+@click.option(
+    "--request", "at", type=click.IntRange(min=0), metavar="N", help="One request of the test part, by number from 0."
+)
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Answers to show.")
+@results_option
+@cache_option
+@pass_surroundings
+def inspect(
+    surroundings: Surroundings, /, run: str, at: int | None, top: int, results: Path, cache: Path | None
+) -> None:
+    """One run in full, or one of its requests.
+
+    RUN is a run's id or the beginning of it.
+    """
+    from bench.report import inspection
+    from bench.store.results import Store, read
+
+    folder = Store(results).folder(run)
+    record = read(folder)
+    if at is None:
+        surroundings.out.print(inspection.run(record, folder))
+    else:
+        task = inspection.task_of(record, surroundings.home(results, cache, None).cache)
+        surroundings.out.print(inspection.request(record, folder, task, at, top))
+
+
+@click.command("compare", epilog=examples(("Is the second run better than the first?", "bench compare 3f2a 77c0")))
+@click.argument("baseline")
+@click.argument("contender")
+@click.option("--all", "every", is_flag=True, help="All metrics, those of groups of items and requests too.")
+@results_option
+@pass_surroundings
+def compare(surroundings: Surroundings, /, baseline: str, contender: str, every: bool, results: Path) -> None:
+    """Is one run better, worse or not distinguishable from another?
+
+    Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
+    """
+    from bench.report import contrast
+    from bench.store.results import Store
+
+    surroundings.out.print(contrast.of_runs(Store(results), baseline, contender, every=every))
+
+
+COMMANDS = (results, inspect, compare)

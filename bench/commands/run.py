@@ -1,0 +1,232 @@
+"""`bench run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from click.exceptions import Exit
+
+from bench import params
+from bench.commands.examples import examples
+from bench.commands.options import (
+    Assignment,
+    Bytes,
+    Command,
+    Ints,
+    Names,
+    Seconds,
+    Surroundings,
+    cache_option,
+    columns,
+    data_root_option,
+    flattened,
+    pass_surroundings,
+    results_option,
+)
+from bench.commands.wanted import Wanted
+from bench.data.conventions import Conventions
+from bench.run.plan import Limits
+
+WHAT, DATA, CONVENTIONS, HOW, OUTPUT = "What to run", "Data and protocol", "Conventions", "Limits and machine", "Output"
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+EXAMPLES = examples(
+    ("DVF on the built-in synthetic data:", "bench run --method dvf"),
+    (
+        "Two methods on real data, one parameter changed:",
+        "bench run -m dvf,two_tower --set dvf.ef=200 --dataset movielens-1m --protocol user-holdout",
+    ),
+    ("Your own clicks:", "bench run -m item_cf --data clicks.csv --columns user=uid,item=sku,time=ts"),
+    (
+        "A method of your own, on 500 requests:",
+        "bench run --plugin ./mine.py:LSH --set bits=12 --protocol next-item:users=500",
+    ),
+)
+
+
+def convention_options(command: Command) -> Command:
+    """An option for each convention, from its declaration."""
+    for name, declared in reversed(params.parameters(Conventions).items()):
+        option = click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            type=click.Choice([choice.replace("_", "-") for choice in declared.declaration.choices]),
+            default=declared.default,
+            show_default=True,
+            help=declared.declaration.help[:1].upper() + declared.declaration.help[1:] + ".",
+            panel=CONVENTIONS,
+        )
+        command = option(command)
+    return command
+
+
+@click.command("run", epilog=EXAMPLES)
+@click.option(
+    "--method",
+    "-m",
+    "methods",
+    type=Names(),
+    multiple=True,
+    panel=WHAT,
+    help="Methods; [cyan]bench list methods[/] shows what there is.",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    panel=WHAT,
+    help="A method in a file, without installation.",
+)
+@click.option(
+    "--set",
+    "settings",
+    type=Assignment("[METHOD.]NAME=VALUE"),
+    multiple=True,
+    panel=WHAT,
+    help="A parameter, of one method or of each that has it; [cyan]bench show METHOD[/] lists them.",
+)
+@click.option(
+    "--k",
+    "ks",
+    type=Ints(),
+    default="10,50,200",
+    show_default=True,
+    panel=WHAT,
+    help="Depths of the metrics; the deepest is how many items are asked for.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    panel=WHAT,
+    help="Of everything random in a method.",
+)
+@click.option(
+    "--dataset",
+    "-d",
+    "datasets",
+    type=Names(),
+    multiple=True,
+    panel=DATA,
+    show_default="synthetic",
+    help="Data sets, NAME or NAME:key=value; [cyan]bench list datasets[/].",
+)
+@click.option(
+    "--data", type=FILE, metavar="FILE", panel=DATA, help="Your own interactions: csv, tsv, json lines or parquet."
+)
+@click.option(
+    "--columns",
+    "column_texts",
+    multiple=True,
+    metavar="ROLE=NAME,..",
+    panel=DATA,
+    help="Which column of --data is user, item, time, rating. Without it they are guessed, and said.",
+)
+@click.option(
+    "--protocol",
+    "-p",
+    default="",
+    metavar="NAME[:KEY=VALUE,..]",
+    panel=DATA,
+    show_default="the data set's own",
+    help="How data become training and requests; [cyan]bench list protocols[/].",
+)
+@click.option(
+    "--eligible", type=FILE, metavar="FILE", panel=DATA, help="Only these items may be answered: a raw id a line."
+)
+@convention_options
+@click.option("--timeout", type=Seconds(), panel=HOW, help="Limit of each phase: 90s, 15m, 2h.")
+@click.option("--memory", type=Bytes(), panel=HOW, help="Limit of each phase: 800MB, 8GB.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="NAME",
+    panel=HOW,
+    help="Where methods compute: cpu, cuda, cuda:1.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="all cores",
+    panel=HOW,
+    help="Of training, indexing and batches; single requests always take one.",
+)
+@click.option(
+    "--timing",
+    type=click.Choice(["single+batch", "single", "batch", "none"]),
+    default="single+batch",
+    show_default=True,
+    panel=HOW,
+    help="What is timed: requests one by one, batches of them, both.",
+)
+@click.option("--again", is_flag=True, panel=OUTPUT, help="Run even where the store has the same run.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    panel=OUTPUT,
+    help="Write the result record; of several runs one record a line.",
+)
+@click.option("--quiet", "-q", is_flag=True, panel=OUTPUT, help="No progress, only the table.")
+@results_option
+@cache_option
+@data_root_option
+@pass_surroundings
+def run(
+    surroundings: Surroundings,
+    /,
+    results: Path,
+    cache: Path | None,
+    data_root: Path | None,
+    again: bool,
+    json_file: Path | None,
+    quiet: bool,
+    **asked: Any,
+) -> None:
+    """Train, index and query methods on data; measure and compare them.
+
+    Prints one table a data set and what each row means: is its loss in the model or in the index? Results are kept, and
+    the same run again is answered from there. The exit code is 1 if a run failed and 2 if the command was wrong.
+    """
+    from bench.commands.series import Series, check
+    from bench.report import formats, rows, table
+    from bench.report.progress import display
+
+    plans = wanted(asked).plans()
+    check(plans)
+    with display(surroundings.err, quiet=quiet) as shown:
+        records = Series(surroundings.home(results, cache, data_root), shown, again).carry_out_all(plans)
+    if json_file is not None:
+        json_file.write_text(formats.json_lines(records), encoding="utf-8")
+    table.show(surroundings.out, rows.group(records))
+    if any(not rows.succeeded(record) for record in records):
+        raise Exit(1)
+
+
+def wanted(asked: Mapping[str, Any]) -> Wanted:
+    """The options as one value."""
+    names = list(params.parameters(Conventions))
+    return Wanted(
+        methods=[*flattened(asked["methods"]), *asked["plugins"]],
+        settings=asked["settings"],
+        ks=asked["ks"],
+        seed=asked["seed"],
+        datasets=flattened(asked["datasets"]),
+        data=asked["data"],
+        columns=columns(asked["column_texts"]),
+        protocol=asked["protocol"],
+        eligible=asked["eligible"],
+        conventions=Conventions(*(asked[name].replace("-", "_") for name in names)),
+        limits=Limits(seconds=asked["timeout"], memory_bytes=asked["memory"]),
+        device=asked["device"],
+        threads=asked["threads"],
+        timing=asked["timing"],
+    )

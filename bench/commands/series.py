@@ -1,0 +1,79 @@
+"""One run after another: a failure is a row, and the next one goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, StoreError
+from bench.report import wording
+from bench.report.columns import lookup, main_k, measured
+from bench.report.progress import Display
+from bench.report.verdict import failure
+from bench.run import lifecycle
+from bench.run.plan import Home, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Where runs are carried out and who looks on."""
+
+    home: Home
+    display: Display
+    again: bool = False
+
+    def carry_out(self, plan: Plan, position: str = "") -> dict[str, Any]:
+        """The record of one run; input that cannot be used makes a record with status "failed" that is not stored."""
+        title = f"{Path(plan.method).name} on {plan.data or plan.dataset}"
+        self.display.begin(f"{title} {position}".rstrip())
+        try:
+            record = lifecycle.run(plan, self.home, self.display, again=self.again)
+        except StoreError:
+            raise
+        except BenchError as error:
+            record = not_begun(plan, error)
+        self.display.end(summary(title, record), failed=record["status"] != "ok")
+        return record
+
+    def carry_out_all(self, plans: Sequence[Plan]) -> list[dict[str, Any]]:
+        """The records of all, in order."""
+        if len(plans) == 1:
+            return [self.carry_out(plans[0])]
+        return [self.carry_out(plan, f"({at} of {len(plans)})") for at, plan in enumerate(plans, 1)]
+
+
+def check(plans: Sequence[Plan]) -> None:
+    """Raise the UsageError of any plan whose method or settings are wrong, before the first one runs."""
+    for plan in plans:
+        lifecycle.method_of(plan)
+
+
+def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
+    """The record of a run that could not begin."""
+    return {
+        "schema": lifecycle.SCHEMA,
+        "run_id": "",
+        "status": "failed",
+        "error": str(error),
+        "task": {
+            "dataset": str(plan.data or plan.dataset),
+            "protocol": {"name": plan.protocol or "the data set's own"},
+        },
+        "method": {"name": Path(plan.method).name, "params": dict(plan.settings)},
+        "seed": plan.seed,
+        "k": plan.k,
+        "metrics": {},
+        "phases": {},
+    }
+
+
+def summary(title: str, record: dict[str, Any]) -> str:
+    """One line: what came of a run."""
+    if record["status"] != "ok":
+        return failure(title, record).text
+    k = main_k([record])
+    said = f"{title}: recall@{k} {wording.proportion(measured(record, 'metrics', f'recall@{k}'))}"
+    seconds = lookup(record, "phases", "train", "seconds")
+    return said + (f", trained in {wording.duration(seconds)}" if seconds else "")

@@ -1,0 +1,130 @@
+"""Two runs side by side: better, worse or not distinguishable, metric by metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.comparison import Comparison, compare
+from bench.errors import UsageError
+from bench.report import wording
+from bench.report.columns import Record, columns, lookup, main_k
+from bench.report.rows import group, labels, protocol_text, succeeded
+from bench.store.columns import read_requests
+from bench.store.results import Store, read
+
+MAIN = ("recall", "ndcg", "mrr", "hit_rate")
+STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
+
+
+def of_runs(store: Store, baseline: str, contender: str, *, every: bool) -> RenderableType:
+    """The comparison of two stored runs; `every`: all metrics, else the main ones."""
+    folders = [store.folder(baseline), store.folder(contender)]
+    first, second = map(read, folders)
+    for record in (first, second):
+        if not succeeded(record):
+            raise UsageError(f"run {record['run_id']} ended as {record['status']!r}: it has nothing to compare")
+    if lookup(first, "task", "fingerprint") != lookup(second, "task", "fingerprint"):
+        raise UsageError(
+            f"the runs are of different tasks ({_task(first)}; {_task(second)}): only runs on the same requests and "
+            f"targets can be compared"
+        )
+    tables = [read_requests(folder) for folder in folders]
+    shown = [name for name in tables[0].column_names if "@" in name and (every or name.partition("@")[0] in MAIN)]
+    if not every:
+        shown = [name for name in shown if "/" not in name]
+    keys = (tables[0]["key"].to_numpy(), tables[1]["key"].to_numpy())
+    values = [{name: table[name].to_numpy() for name in shown if name in table.column_names} for table in tables]
+    return render(first, second, compare(values[0], values[1], keys, seed=0))
+
+
+def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison]) -> RenderableType:
+    """A table of metrics with difference, interval and p-value; costs; and the sentence for the main metric."""
+    first, second = names(baseline, contender)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name, side in (
+        ("metric", "left"),
+        (first, "right"),
+        (second, "right"),
+        ("difference", "right"),
+        ("95% interval", "left"),
+        ("p", "right"),
+        ("requests", "right"),
+    ):
+        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
+    table.add_column(f"{second} is")
+    for one in comparisons:
+        table.add_row(
+            one.metric,
+            wording.proportion(one.baseline),
+            wording.proportion(one.contender),
+            signed(one.difference),
+            f"{signed(one.low)} to {signed(one.high)}",
+            p_text(one.p_value),
+            wording.count(one.requests),
+            Text(one.verdict, STYLES.get(one.verdict, "")),
+        )
+    title = Text.assemble((f"{second} against {first}", "bold"), f"  {group([baseline])[0].title}")
+    parts: list[RenderableType] = [title, table, _costs(baseline, contender, first, second)]
+    main = next((one for one in comparisons if one.metric == f"recall@{main_k([baseline, contender])}"), None)
+    if main is not None:
+        parts.append(Text(sentence(first, second, main)))
+    parts.append(
+        Text(
+            "Paired by request: sign-flip test, bootstrap interval; p is not corrected for the number of metrics.",
+            "dim",
+        )
+    )
+    return Group(*parts)
+
+
+def sentence(first: str, second: str, main: Comparison) -> str:
+    """What to say of the main metric."""
+    interval = f"95% interval {signed(main.low)} to {signed(main.high)}"
+    said = f"({signed(main.difference)}, {interval}, p {p_text(main.p_value, sign=True)})"
+    if main.verdict == "not distinguishable":
+        return f"On {main.metric} {second} is not distinguishable from {first} {said}."
+    return f"{second} is {main.verdict} than {first} on {main.metric} {said}."
+
+
+def names(baseline: Record, contender: Record) -> tuple[str, str]:
+    """What to call the two: by method and what differs, else by run."""
+    first, second = labels([baseline, contender])
+    return first, second
+
+
+def signed(value: float) -> str:
+    """+.031 or -.004."""
+    return f"{'-' if value < 0 else '+'}{wording.proportion(abs(value))}"
+
+
+def p_text(value: float, *, sign: bool = False) -> str:
+    """.0313 with two significant digits, "<.001" below."""
+    if value < 0.001:
+        return "< .001" if sign else "<.001"
+    return f"{'= ' if sign else ''}{wording.proportion(value, 3)}"
+
+
+def _task(record: Record) -> str:
+    return (
+        f"{lookup(record, 'task', 'title')}, {protocol_text(record)}, {str(lookup(record, 'task', 'fingerprint'))[:8]}"
+    )
+
+
+def _costs(baseline: Record, contender: Record, first: str, second: str) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("cost", first, second, "ratio"):
+        table.add_column(name, justify="left" if name == "cost" else "right")
+    for column in columns([baseline, contender]):
+        if column.name not in ("p50", "p99", "qps", "train", "index", "memory", "scored"):
+            continue
+        one, two = column.value(baseline), column.value(contender)
+        if one is None or two is None:
+            continue
+        ratio = f"{two / one:.2f}×" if one else wording.NOTHING
+        table.add_row(column.header.replace("\n", " "), column.text(one), column.text(two), ratio)
+    return table

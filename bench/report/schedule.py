@@ -1,0 +1,69 @@
+"""What a suite would run, and which of it lies in the store already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench import params
+from bench.catalog import method_class
+from bench.data.protocols import describe, parse
+from bench.errors import Unavailable
+from bench.report import wording
+from bench.report.columns import Record, lookup
+from bench.run.plan import Plan
+from bench.suites import Suite
+
+
+def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
+    """A table of the runs, and of the searches with their ranges."""
+    parts: list[RenderableType] = [Text(suite.title, "bold")]
+    if suite.plans:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("", "method", "settings", "data set", "protocol", "seed"):
+            table.add_column(name)
+        kept = [stored(plan, records) for plan in suite.plans]
+        for plan, there in zip(suite.plans, kept, strict=True):
+            settings = " ".join(f"{key}={value}" for key, value in plan.settings.items())
+            mark = Text("✓ stored", "green") if there else Text("to run", "cyan")
+            where = plan.protocol or "the data set's own"
+            table.add_row(mark, Path(plan.method).name, settings, str(plan.data or plan.dataset), where, str(plan.seed))
+        parts += [table, Text(f"{len(kept) - sum(kept)} of {len(kept)} runs to do.")]
+    for search in suite.searches:
+        plan = search.plan
+        limit = (
+            f"up to {search.trials} trials within {wording.duration(search.seconds)}" if search.ranges else "one run"
+        )
+        where = f"{plan.dataset}, {plan.protocol or 'its own protocol'}, seed {plan.seed}"
+        parts.append(Text.assemble("\n", (Path(plan.method).name, "bold"), f" on {where}: {limit}"))
+        parts += [Text(f"  {name}: {drawn}") for name, drawn in search.ranges.items()]
+    if suite.searches:
+        parts.append(
+            Text(f"\nThe best of each by {suite.searches[0].select} of the validation part is reported.", "dim")
+        )
+    return Group(*parts)
+
+
+def stored(plan: Plan, records: Sequence[Record]) -> bool:
+    """Whether the store has this run, as far as names and parameters tell (its data are not looked at)."""
+    try:
+        wanted = params.resolve(method_class(plan.method), plan.settings)
+    except Unavailable:
+        return False
+    protocol = describe(parse(plan.protocol)) if plan.protocol else None
+    known = {name: list(value) if isinstance(value, tuple) else value for name, value in wanted.items()}
+    return any(
+        record.get("status") == "ok"
+        and lookup(record, "method", "name") == Path(plan.method).name.replace(".py:", ":")
+        and lookup(record, "method", "params") == known
+        and lookup(record, "task", "dataset") == plan.dataset
+        and lookup(record, "task", "conventions") == plan.conventions.as_dict()
+        and (protocol is None or lookup(record, "task", "protocol") == protocol)
+        and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
+        for record in records
+    )

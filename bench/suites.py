@@ -1,0 +1,188 @@
+"""Suites: TOML files that say which methods meet which data, by grids or by a search.
+
+    title = "DVF's beam"
+    datasets = ["synthetic"]                # each with each protocol, seed and method
+    protocols = ["next-item:users=500"]     # left out: the data set's own
+    seeds = [0, 1]
+
+    [[methods]]
+    name = "dvf"                            # or "./mine.py:LSH"
+    set = { dim = 32 }                      # in every run
+    grid = { ef = [50, 100, 200] }          # every combination
+
+    [search]                                # instead of grids: the same budget for every method
+    trials = 20
+    seconds = 600
+
+Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions];
+of a method: range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } narrows a search; of the search:
+seed, select (a validation metric, "recall@50").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import params
+from bench.catalog import method_class
+from bench.data.conventions import Conventions
+from bench.errors import Unavailable, UnknownName, UsageError
+from bench.run.plan import Limits, Plan
+from bench.tuning import Range, Search, declared_range, given_range
+
+KEYS = {
+    "title", "datasets", "protocols", "seeds", "ks", "timing", "device", "threads", "timeout", "memory_gb", "eligible",
+    "conventions", "methods", "search",
+}  # fmt: skip
+METHOD_KEYS = {"name", "set", "grid", "range"}
+SEARCH_KEYS = {"trials", "seconds", "seed", "select"}
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The runs of a suite, in order: `plans` as they are, or `searches` whose trials follow from their budget."""
+
+    title: str
+    plans: tuple[Plan, ...]
+    searches: tuple[Search, ...] = ()
+
+
+def load_suite(path: Path) -> Suite:
+    """The suite in a TOML file; raises UsageError that names the file and what to mend."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: the suite cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    return Reading(path).suite(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One suite file being read; errors name it."""
+
+    path: Path
+
+    def suite(self, content: Mapping[str, Any]) -> Suite:
+        """All of it."""
+        self.check(content, KEYS, "the suite")
+        tasks = self.tasks(content)
+        said = self.value(content, "search", dict, None)
+        plans: list[Plan] = []
+        searches: list[Search] = []
+        methods = self.value(content, "methods", list, [])
+        if not methods:
+            raise UsageError(f"{self.path}: the suite names no method; add [[methods]] with name = ...")
+        declared = [self.method(method, at) for at, method in enumerate(methods, 1)]
+        for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
+            plan = dataclasses.replace(task, method=method["name"], settings=method.get("set", {}))
+            if said is None:
+                plans += self.grid(plan, method, at)
+            else:
+                searches.append(self.search(plan, method, said, at))
+        return Suite(self.value(content, "title", str, self.path.stem), tuple(plans), tuple(searches))
+
+    def tasks(self, content: Mapping[str, Any]) -> list[Plan]:
+        """A plan without a method for each data set, protocol and seed."""
+        conventions = self.value(content, "conventions", dict, {})
+        eligible = self.value(content, "eligible", str, None)
+        gigabytes = self.value(content, "memory_gb", (int, float), None)
+        base = Plan(
+            method="",
+            conventions=params.build(Conventions, conventions),
+            eligible=None if eligible is None else self.path.parent / eligible,
+            ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
+            timing=self.value(content, "timing", str, "single+batch"),
+            device=self.value(content, "device", str, "cpu"),
+            threads=self.value(content, "threads", int, 0),
+            limits=Limits(
+                seconds=self.value(content, "timeout", (int, float), None),
+                memory_bytes=None if gigabytes is None else int(gigabytes * 1e9),
+            ),
+        )
+        return [
+            dataclasses.replace(base, dataset=dataset, protocol=protocol, seed=seed)
+            for dataset in self.value(content, "datasets", list, ["synthetic"])
+            for protocol in self.value(content, "protocols", list, [""])
+            for seed in self.value(content, "seeds", list, [0])
+        ]
+
+    def method(self, said: Any, at: int) -> dict[str, Any]:
+        """One [[methods]] table, its plugin's path made absolute."""
+        where = f"[[methods]] number {at}"
+        if not isinstance(said, Mapping) or not isinstance(said.get("name"), str):
+            raise UsageError(f'{self.path}: {where} needs name = "..."')
+        self.check(said, METHOD_KEYS, where)
+        name = said["name"]
+        if ".py:" in name:
+            name = str(self.path.parent / name)
+        return {**said, "name": name}
+
+    def grid(self, plan: Plan, method: Mapping[str, Any], at: int) -> Iterable[Plan]:
+        """Every combination of the grid's values."""
+        axes = self.value(method, "grid", dict, {})
+        if "range" in method:
+            raise UsageError(f"{self.path}: [[methods]] number {at}: range belongs to a [search], which is missing")
+        for name, values in axes.items():
+            if not isinstance(values, list) or not values:
+                raise UsageError(f"{self.path}: grid.{name} of {plan.method} must be a list of values")
+        for values in itertools.product(*axes.values()):
+            yield dataclasses.replace(plan, settings={**plan.settings, **dict(zip(axes, values, strict=True))})
+
+    def search(self, plan: Plan, method: Mapping[str, Any], said: Mapping[str, Any], at: int) -> Search:
+        """The search of one method."""
+        self.check(said, SEARCH_KEYS, "[search]")
+        if "grid" in method:
+            raise UsageError(f"{self.path}: [[methods]] number {at}: a [search] draws values itself; remove grid")
+        trials = self.value(said, "trials", int, 20)
+        seconds = self.value(said, "seconds", (int, float), 600)
+        if trials < 1 or seconds <= 0:
+            raise UsageError(f"{self.path}: [search] needs trials and seconds above 0")
+        return Search(
+            plan=plan,
+            ranges=self.ranges(plan, self.value(method, "range", dict, {})),
+            trials=trials,
+            seconds=float(seconds),
+            seed=self.value(said, "seed", int, 0),
+            select=self.value(said, "select", str, "recall@50"),
+        )
+
+    def ranges(self, plan: Plan, given: Mapping[str, Any]) -> dict[str, Range]:
+        """What is drawn: the method's declared ranges without what is set, narrowed by the suite's."""
+        try:
+            declared = params.parameters(method_class(plan.method))
+        except Unavailable:
+            return {}  # its run says so
+        for name in given:
+            if name not in declared:
+                raise UnknownName(f"parameter of {plan.method}", name, declared)
+        found = {}
+        for name, parameter in declared.items():
+            if name in given:
+                found[name] = given_range(parameter, given[name], f"{self.path}: range.{name} of {plan.method}")
+            elif name not in plan.settings and (own := declared_range(parameter)) is not None:
+                found[name] = own
+        return found
+
+    def check(self, said: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+        """Refuse a key that means nothing."""
+        for key in said:
+            if key not in known:
+                raise UnknownName(f"key in {where} of {self.path}:", key, known)
+
+    def value(self, said: Mapping[str, Any], key: str, kind: type | tuple[type, ...], default: Any) -> Any:
+        """The value of a key, of the right kind."""
+        if key not in said:
+            return default
+        value = said[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise UsageError(f"{self.path}: {key} = {value!r} should be of type {names}")
+        return value
