@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,8 @@ class Dataset:
     "periods" (coarse), "order" (no timestamps, but each user's rows are in order) or "none" (no order at all).
     profiles: one row a user, every user has an interaction. described bool [items]: the item has a row in the item
     file. label: the text feature that names an item. dropped: rows left out, by reason. preferences: {"target":
-    "module:Class", "parameters": {...}} where a simulator knows the truth.
+    "module:Class", "parameters": {...}} where a simulator knows the truth. unsorted: rows of the source that stood
+    behind a later one of their user.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Dataset:
     time: str = "seconds"
     ties: str = "hash"
     preferences: Mapping[str, Any] | None = None
+    unsorted: int = 0
 
     @property
     def users(self) -> int:
@@ -130,6 +133,7 @@ def open_dataset(folder: Path, name: str, card: Card, ties: str) -> Dataset:
         time=about["time"],
         ties=ties,
         preferences=about.get("preferences"),
+        unsorted=about.get("unsorted", 0),
     )
 
 
@@ -189,7 +193,7 @@ def _generated(card: Card, generator: Generator, settings: Mapping[str, str], ca
             about["preferences"] = {"target": made.preferences, "parameters": parameters}
         prepare.prepare_generated(made, about, folder, progress)
 
-    identity = _identity([prepare.VERSION, generator.function, parameters])
+    identity = _identity([prepare.VERSION, generator.function, parameters, _source_sum(module)])
     return build(cache / "datasets" / f"{card.name}-{identity}", make)
 
 
@@ -205,6 +209,13 @@ def _converted(card: Card, generator: Generator, settings: Mapping[str, str]) ->
         except ValueError:
             raise ParameterError(f"{card.name}: {key}={text!r} is no {kind.__name__}") from None
     return converted
+
+
+def _source_sum(module: str) -> str:
+    """A digest of the generator's package: edited code never meets data that older code made."""
+    origin = Path(str(sys.modules[module].__file__))
+    octets = b"".join(path.read_bytes() for path in sorted(origin.parent.glob("*.py")))
+    return hashlib.sha256(octets).hexdigest()
 
 
 def _identity(content: Any) -> str:

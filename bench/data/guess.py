@@ -142,8 +142,8 @@ def _guessed(path: Path, known: list[str], source: Source) -> dict[str, str]:
     if missing:
         header = "it has no header; the columns are called" if source.columns else "its columns are"
         raise DataError(
-            f"{path}: no column's name tells the {' and the '.join(missing)} ({header} {', '.join(known)}). Say which is "
-            f"which: --columns user={known[0]},item={known[min(1, len(known) - 1)]},time=..."
+            f"{path}: no column's name tells the {' and the '.join(missing)} ({header} {', '.join(known)}). Say "
+            f"which is which: --columns user={known[0]},item={known[min(1, len(known) - 1)]},time=..."
         )
     return names
 

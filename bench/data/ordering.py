@@ -53,6 +53,15 @@ def sorted_rows(
     return rows.to_numpy().astype(np.int64)
 
 
+def unsorted_rows(users: NDArray[np.int32], timestamps: NDArray[np.int64] | None) -> int:
+    """How many rows stand directly behind a later one of the same user."""
+    if timestamps is None:
+        return 0
+    rows = np.argsort(users, kind="stable")
+    same = users[rows][1:] == users[rows][:-1]
+    return int((same & (np.diff(timestamps[rows]) < 0)).sum())
+
+
 def core(users: NDArray[np.int32], items: NDArray[np.int32], least: tuple[int, int]) -> NDArray[np.bool_]:
     """The rows that are left when users and items with too few rows are dropped until nothing changes: bool [N]."""
     kept = np.ones(len(users), np.bool_)

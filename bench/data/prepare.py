@@ -22,7 +22,7 @@ from bench.data.features import codes, make_feature, pack, read_table, sorted_id
 from bench.data.formats import explained, scan
 from bench.data.generated import Generated
 from bench.data.logfile import LogWriter
-from bench.data.ordering import core, sorted_rows, stable_hash, tie_hash
+from bench.data.ordering import core, sorted_rows, stable_hash, tie_hash, unsorted_rows
 from bench.data.sources import Located
 from bench.data.sums import file_sum
 from bench.data.tablefile import write_table
@@ -80,6 +80,7 @@ def prepare_tables(card: Card, tables: Mapping[str, Located], ties: str, folder:
         "users": len(all_users),
         "behaviours": log.behaviours,
         "dropped": log.dropped,
+        "unsorted": unsorted_rows(log.columns["users"], log.columns.get("timestamps")),
         "time": card.time,
         "label": card.items.label if card.items else None,
     }
@@ -114,6 +115,7 @@ def prepare_generated(generated: Generated, about: Mapping[str, Any], folder: Pa
     _finish(
         folder,
         {
+            "unsorted": 0,
             "users": generated.users,
             "behaviours": (),
             "dropped": {},

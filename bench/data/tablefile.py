@@ -30,7 +30,7 @@ def write_table(
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     contents: dict[str, Any] = {
-        "id": Texts.pack(ids),
+        "id": _packed(ids),
         **extra,
         **{_FEATURE + name: one for name, one in features.items()},
     }
@@ -56,13 +56,20 @@ def open_table(path: Path) -> tuple[Texts, dict[str, Feature], dict[str, NDArray
 
 
 def _text_array(texts: Sequence[str]) -> pa.Array:
-    packed = Texts.pack(texts)
+    packed = _packed(texts)
     buffers = [
         None,
         pa.py_buffer(np.ascontiguousarray(packed.offsets)),
         pa.py_buffer(np.ascontiguousarray(packed.octets)),
     ]
     return pa.Array.from_buffers(pa.large_string(), len(packed), buffers)
+
+
+def _packed(texts: Any) -> Texts:
+    """Texts, an Arrow text column or any sequence of str, packed."""
+    if isinstance(texts, pa.Array | pa.ChunkedArray):
+        return texts_of(texts.cast(pa.large_string()))
+    return Texts.pack(texts)
 
 
 def _named(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
@@ -115,5 +122,5 @@ def _digest(content: Feature | NDArray[Any] | Sequence[str]) -> str:
 
 
 def _parts(texts: Sequence[str]) -> list[NDArray[Any]]:
-    packed = Texts.pack(texts)
+    packed = _packed(texts)
     return [np.asarray(packed.offsets), packed.octets]
