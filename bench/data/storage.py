@@ -37,7 +37,7 @@ class Texts(Sequence[str]):
         """The same texts, packed."""
         if isinstance(texts, Texts):
             return texts
-        encoded = [text.encode() for text in texts]
+        encoded = [str(text).encode() for text in texts]  # str: an Arrow column gives scalars
         offsets = np.zeros(len(encoded) + 1, np.int64)
         np.cumsum([len(one) for one in encoded], out=offsets[1:])
         return cls(offsets, np.frombuffer(b"".join(encoded), np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,10 @@ def test_texts_know_their_ends():
     assert packed[-1] == "blåhvit" and "a" in packed
     with pytest.raises(IndexError):
         packed[2]
+
+
+def test_an_arrow_column_can_be_packed():
+    assert list(Texts.pack(pa.array(["a", "", "ø"]))) == ["a", "", "ø"]
 
 
 def test_features_come_back_as_they_were(tmp_path):

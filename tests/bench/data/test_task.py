@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -27,7 +29,7 @@ def rows(ragged):
 
 
 def test_the_simulators_truth_is_found_by_name(prepare, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "made_simulator", type("module", (), {"Truth": Truth}))
+    monkeypatch.setitem(sys.modules, "made_simulator", type("module", (), {"Truth": Truth}))
     fields = {"described": [], "items": 4}
     known = {"target": "made_simulator:Truth", "parameters": {"seed": 3}}
     truth = prepare([[3, 1, 2], [2, 3, 0]], "leave-last-out", preferences=known, **fields).preferences()
@@ -126,3 +128,31 @@ def test_opening_maps_only_what_is_asked_for(prepare, monkeypatch):
     monkeypatch.setattr(ArrayReader, "array", lambda self, name: opened.append(name) or read(self, name))
     Task.open(task.folder).popularity()
     assert opened == ["items/popularity"]
+
+
+GUARDED = """
+import sys
+from pathlib import Path
+from bench.data.task import Task
+
+folder = Path(sys.argv[1])
+task = Task.open(folder)
+
+def guard(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(str(folder / "targets" / "test")):
+        raise PermissionError(arguments[0])
+
+sys.addaudithook(guard)
+assert len(task.training().validation.targets) and len(task.requests("test"))
+assert task.catalog().features and task.popularity().sum() and task.labels([0])
+try:
+    task.targets("test")
+except PermissionError:
+    print("denied")
+"""
+
+
+def test_an_audit_hook_can_deny_the_test_targets_and_nothing_else_needs_them(prepare):
+    task = prepare([[0, 1, 2, 3], [3, 2, 1, 0, 4]], "leave-last-out")
+    done = subprocess.run([sys.executable, "-c", GUARDED, task.folder], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("denied\n", "")
