@@ -33,8 +33,7 @@ class Protocol(typing.Protocol):
 
 @dataclass(frozen=True)
 class UserHoldout:
-    """Users are disjoint over train, validation and test; a held-out user's first half is the history, the rest the
-    targets.
+    """Users are disjoint over the parts; a held-out user's first half is the history, the rest the targets.
 
     The history has l // 2 interactions, so the longer half is asked for. The rule of TDM, JTM, OTM and DR.
     """
@@ -64,8 +63,7 @@ class UserHoldout:
 
 @dataclass(frozen=True)
 class NextItem:
-    """Users are disjoint over train, validation and test; one target a request, at the middle of a held-out user's
-    sequence.
+    """Users are disjoint over the parts; a held-out user's one target is at the middle of the sequence.
 
     The target is the interaction at position ceil(l / 2), counted from 1, the history all before it. The rule of NANN.
     """

@@ -204,5 +204,5 @@ def test_parse_reads_settings_and_suggests_names():
 @pytest.mark.parametrize("name", sorted(protocols()))
 def test_every_protocol_says_its_rule_and_all_its_parameters(name):
     protocol = parse(name)
-    assert type(protocol).__doc__ and protocol.name == name
+    assert protocol.name == name and (type(protocol).__doc__ or "").splitlines()[0].endswith(".")
     assert describe(protocol)["parameters"]["seed"] == 0
