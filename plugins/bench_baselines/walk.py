@@ -38,13 +38,15 @@ def score_items(
 ) -> NDArray[np.float32]:
     """The summed similarity of `items` int32 [C] with each history, else the prior [items]: float32 [B, C]."""
     scores = np.empty((len(requests), len(items)), np.float32)
-    _score(*neighbours, *_arrays(requests.history), items, prior, scores)
+    _score(*neighbours, *_arrays(requests.history), np.array(items), prior, scores)
     return scores
 
 
 def _arrays(ragged: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Plain arrays over the same memory: numba is slow to recognise a memory map."""
-    return np.asarray(ragged.offsets), np.asarray(ragged.values)
+    """Read-only plain arrays over the same memory: numba compiles once for them, and is slow to see a memory map."""
+    offsets, values = np.asarray(ragged.offsets)[:], np.asarray(ragged.values)[:]
+    offsets.flags.writeable = values.flags.writeable = False
+    return offsets, values
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
