@@ -47,7 +47,7 @@ def catalog_use(ids: NDArray[np.int32], ks: Sequence[int], catalog_size: int, se
 
 
 def _interval(value: float, without: NDArray[np.float64]) -> Interval:
-    """From the value of all requests and the values [G] without each group."""
-    groups = len(without)
-    half = STUDENT_95 * float(np.sqrt((groups - 1) * np.var(without)))
+    """From the value of all requests and the values [G] without each group, NaN where no answer is left then."""
+    without = without[~np.isnan(without)]
+    half = STUDENT_95 * float(np.sqrt((len(without) - 1) * np.var(without))) if len(without) else 0.0
     return Interval(value=value, low=max(value - half, 0.0), high=min(value + half, 1.0))
