@@ -97,7 +97,7 @@ class _Walk:
 
     def begin(self, level: int) -> None:
         """Score the whole layer `level` for every request."""
-        stop = min(len(self.graph.layers[level]), int(self.room.min(initial=len(self.graph))))
+        stop = min(len(self.graph.layers[level]), self.effort.limit or len(self.graph))
         batch = len(self.work)
         nodes = np.broadcast_to(np.arange(stop, dtype=np.int32), (batch, stop))
         self.visited[:, : stop >> 6] = ~np.uint64(0)

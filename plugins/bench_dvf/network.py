@@ -1,0 +1,56 @@
+"""The network of DVF: item network, user network and the scorer that compares them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench import Requests
+from bench_neural.encoders import ItemEncoder
+from bench_neural.history import aligned
+from bench_neural.scorers import Asked, TargetAttentionScorer
+from bench_neural.users import UserEncoder
+from bench_neural.windows import Batch
+
+
+class Network(nn.Module):
+    """Items to vectors, requests to what the scorer asks with.
+
+    The item network is an MLP beside a shortcut over the embeddings of id and side information; its vectors are what
+    the user network reads, what attention looks at, and what the graph is built over.
+    """
+
+    def __init__(self, encoder: ItemEncoder, users: UserEncoder, scorer: TargetAttentionScorer) -> None:
+        super().__init__()
+        self.encoder, self.users, self.scorer = encoder, users, scorer
+        dim = encoder.dim
+        self.refine = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        nn.init.zeros_(self.refine[-1].weight)
+
+    def items(self) -> Tensor:
+        """The vectors (N, d) of the whole bound catalog."""
+        embedded = self.encoder()
+        return embedded + self.refine(embedded)  # (N, d)
+
+    def requests(self, requests: Requests, items: Tensor) -> Asked:
+        """What the scorer computes from the requests; items (N, d): the catalog's vectors."""
+        ids, lengths = aligned(requests.history, self.scorer.behaviours)  # (B, L), (B,)
+        ages = torch.from_numpy(lengths[:, None]).to(items.device) - torch.arange(ids.shape[1], device=items.device)
+        behaviours = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(items.device), items)  # (B, L, d)
+        return self.scorer.asked(self.users.requests(requests, items), behaviours, ages)
+
+    def moments(self, batch: Batch, at: Tensor, states: Tensor, history: Tensor) -> Asked:
+        """The same for moments of training windows.
+
+        at int64 (B, M): M moments of each window; states (B, L + 1, d): the user network's; history (B, L, d): item
+        vectors of batch.history. Gives B * M rows, window by window.
+        """
+        rows, count, dim = *at.shape, states.shape[2]
+        state = states.gather(1, at[:, :, None].expand(-1, -1, dim)).view(rows * count, dim)  # (B * M, d)
+        back = torch.arange(1, min(history.shape[1], self.scorer.behaviours) + 1, device=at.device)  # (W,)
+        place = at[:, :, None] - back  # (B, M, W), newest first
+        ages = torch.where(place >= 0, back, 0).view(rows * count, -1)
+        place = place.clamp(min=0).view(rows, -1, 1)  # (B, M * W, 1)
+        behaviours = history.gather(1, place.expand(-1, -1, dim)).view(rows * count, -1, dim)
+        return self.scorer.asked(state, behaviours, ages)
