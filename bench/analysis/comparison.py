@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.intervals import mean_intervals
+from bench.analysis.intervals import Interval, mean_intervals
 from bench.metrics.names import describe
 
 Direction = Literal["more", "less"]
@@ -61,41 +61,25 @@ def compare(
     are left out. The p-values are not corrected for their number.
     """
     rows = match_requests(*keys)
-    results = []
-    for name in baseline:
-        if name not in contender:
-            continue
-        described = describe(name)
-        better = described.better if described else None
-        result = compare_metric(name, baseline[name][rows[0]], contender[name][rows[1]], seed, better)
-        if result is not None:
-            results.append(result)
-    return results
+    pairs = {
+        name: (baseline[name][rows[0]].astype(np.float64), contender[name][rows[1]].astype(np.float64))
+        for name in baseline
+        if name in contender
+    }
+    intervals = mean_intervals({name: second - first for name, (first, second) in pairs.items()}, seed)
+    return [_comparison(name, *pairs[name], interval, seed, _better(name)) for name, interval in intervals.items()]
 
 
 def compare_metric(
     metric: str, baseline: NDArray[Any], contender: NDArray[Any], seed: int, better: Direction | None
 ) -> Comparison | None:
-    """Paired values of the same requests, float [n] both; None where no request has a value in both."""
-    both = ~(np.isnan(baseline) | np.isnan(contender))
-    if not both.any():
-        return None
-    first, second = baseline[both].astype(np.float64), contender[both].astype(np.float64)
-    differences = second - first
-    interval = mean_intervals({metric: differences}, seed)[metric]
-    p_value = sign_flip_test(differences, seed)
-    return Comparison(
-        metric=metric,
-        baseline=float(first.mean()),
-        contender=float(second.mean()),
-        difference=interval["value"],
-        low=interval["low"],
-        high=interval["high"],
-        p_value=p_value,
-        verdict=_verdict(interval["value"], p_value, better),
-        requests=int(both.sum()),
-        changed=int(np.count_nonzero(differences)),
-    )
+    """Paired values of the same requests, float [n] both; None where no request has a value in both.
+
+    `better` says which way is better, None that neither is.
+    """
+    first, second = np.asarray(baseline, np.float64), np.asarray(contender, np.float64)
+    interval = mean_intervals({metric: second - first}, seed).get(metric)
+    return None if interval is None else _comparison(metric, first, second, interval, seed, better)
 
 
 def sign_flip_test(differences: NDArray[Any], seed: int, permutations: int = PERMUTATIONS) -> float:
@@ -117,6 +101,36 @@ def sign_flip_test(differences: NDArray[Any], seed: int, permutations: int = PER
     rounding = 1e-9 * np.abs(changed).sum()  # flips that tie with the data must count, whatever the order of addition
     as_large = np.count_nonzero(np.abs(sums) >= abs(changed.sum()) - rounding)
     return (1 + as_large) / (1 + permutations)
+
+
+def _comparison(
+    metric: str,
+    baseline: NDArray[np.float64],
+    contender: NDArray[np.float64],
+    interval: Interval,
+    seed: int,
+    better: Direction | None,
+) -> Comparison:
+    both = ~np.isnan(contender - baseline)
+    differences = (contender - baseline)[both]
+    p_value = sign_flip_test(differences, seed)
+    return Comparison(
+        metric=metric,
+        baseline=float(baseline[both].mean()),
+        contender=float(contender[both].mean()),
+        difference=interval["value"],
+        low=interval["low"],
+        high=interval["high"],
+        p_value=p_value,
+        verdict=_verdict(interval["value"], p_value, better),
+        requests=int(both.sum()),
+        changed=int(np.count_nonzero(differences)),
+    )
+
+
+def _better(metric: str) -> Direction | None:
+    described = describe(metric)
+    return None if described is None else described.better
 
 
 def _verdict(difference: float, p_value: float, better: Direction | None) -> Verdict:

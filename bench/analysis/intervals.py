@@ -52,6 +52,8 @@ def ratio_intervals(
     """
     values = _divide(parts.sum(0, dtype=np.float64), wholes.sum(0, dtype=np.float64))  # (M,)
     low, high = percentile_ends(bootstrap_ratios(parts, wholes, seed, resamples), level)
+    # Resampled sums are rounded to float32: the ends must not fall on the wrong side of a value that never varies.
+    low, high = np.fmin(low, values), np.fmax(high, values)
     return [
         Interval(value=float(value), low=float(least), high=float(most))
         for value, least, most in zip(values, low, high, strict=True)

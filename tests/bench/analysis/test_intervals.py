@@ -19,6 +19,13 @@ def test_equal_values_have_no_spread() -> None:
     assert mean_intervals({"a": np.full(9, 0.25)}, seed=0)["a"] == {"value": 0.25, "low": 0.25, "high": 0.25}
 
 
+def test_rounding_does_not_push_the_value_out() -> None:
+    for value in (1 / 3, 0.1, 1e-7):
+        interval = mean_intervals({"a": np.full(3001, value, np.float32)}, seed=0)["a"]
+        assert interval["low"] <= interval["value"] <= interval["high"]
+        assert interval["high"] - interval["low"] < 1e-5 * value
+
+
 def test_one_request_and_none() -> None:
     assert mean_intervals({"a": np.array([0.5])}, seed=0)["a"] == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert mean_intervals({"a": np.zeros(0)}, seed=0) == {}
