@@ -16,9 +16,8 @@ from bench.data.ragged import Ragged
 from bench.data.splits import Split, spans
 from bench.data.storage import Texts
 from bench.data.tables import Catalog, Feature, Features, Interactions, Text
+from bench.data.task import PARTS
 from bench.errors import ProtocolError
-
-PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,6 @@ def rows_of(features: Features, rows: NDArray[np.int64]) -> dict[str, Feature]:
     """The given rows of each feature; texts stay packed."""
     return {
         name: Text(Texts.pack(feature.values).take(rows)) if isinstance(feature, Text) else feature.take(rows)
-        for name, feature in features.items()
-    }
-
-
-def prefix_of(features: Features, size: int) -> dict[str, Feature]:
-    """The first `size` rows of each feature, as views."""
-    return {
-        name: Text(Texts.pack(feature.values).prefix(size)) if isinstance(feature, Text) else feature.take(slice(size))
         for name, feature in features.items()
     }
 

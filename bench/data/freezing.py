@@ -1,7 +1,8 @@
-"""Writing a task into its folder: arrays, sizes, fingerprint and what the task is about."""
+"""Making a task: assembled, then written into its folder with sizes, fingerprint and what it is about."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.assembly import PARTS, Assembly, rows_of
+from bench import cache as cached
+from bench.data.assembly import Assembly, assemble, rows_of
 from bench.data.audit import audit_task
 from bench.data.conventions import Conventions
 from bench.data.dataset import Dataset
+from bench.data.eligible import read_eligible
 from bench.data.evaluations import Asked
 from bench.data.protocols import Protocol, describe
 from bench.data.storage import ArrayWriter, Layout, Texts
 from bench.data.tables import Catalog, Features, Interactions
+from bench.data.task import PARTS, Task
+from bench.errors import UsageError
 
 VERSION = "1"  # raised whenever the same data and rules would give other arrays
+
+
+def prepare_task(
+    dataset: Dataset, protocol: Protocol, conventions: Conventions, *, cache: Path, eligible: Path | None = None
+) -> Task:
+    """The task that `protocol` makes of `dataset`, built in the folder `cache` unless it is there.
+
+    eligible: a file of raw item ids, one a line, the only items that may be answered. Raises ProtocolError, DataError
+    (the file of eligible items), CorruptCache.
+    """
+    if conventions.ties != dataset.ties:
+        raise UsageError(f"the data set was loaded with ties={dataset.ties}, the conventions say {conventions.ties}")
+    chosen = None if eligible is None else read_eligible(eligible, dataset.item_ids)
+    identity = {
+        "version": VERSION,
+        "dataset": [dataset.name, dataset.title, dataset.fingerprint],
+        "protocol": describe(protocol),
+        "conventions": conventions.as_dict(),
+        "eligible": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def make(folder: Path) -> None:
+        freeze(folder, dataset, protocol, conventions, assemble(dataset, protocol, conventions, chosen))
+
+    return Task.open(cached.build(cache / "tasks" / digest[:24], make))
 
 
 def freeze(folder: Path, dataset: Dataset, protocol: Protocol, conventions: Conventions, made: Assembly) -> None:

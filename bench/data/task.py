@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,17 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import cache as cached
-from bench.data.assembly import PARTS, assemble, prefix_of
-from bench.data.conventions import Conventions
-from bench.data.dataset import Dataset
-from bench.data.eligible import read_eligible
-from bench.data.freezing import VERSION, freeze
-from bench.data.protocols import Protocol, describe
 from bench.data.ragged import Ragged
-from bench.data.storage import ArrayReader, Layout, damaged
-from bench.data.tables import Catalog, Evaluation, Interactions, Requests, Text, TrainingData
-from bench.errors import Unavailable, UnknownName, UsageError
+from bench.data.storage import ArrayReader, Layout, Texts, damaged
+from bench.data.tables import (
+    Catalog,
+    Evaluation,
+    Feature,
+    Features,
+    Interactions,
+    Requests,
+    Text,
+    TrainingData,
+)
+from bench.errors import Unavailable, UnknownName
+
+PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,32 +147,6 @@ class Task:
         return simulator(known["parameters"], self._arrays.array("items/dataset-ids"))
 
 
-def prepare_task(
-    dataset: Dataset, protocol: Protocol, conventions: Conventions, *, cache: Path, eligible: Path | None = None
-) -> Task:
-    """The task that `protocol` makes of `dataset`, built in the folder `cache` unless it is there.
-
-    eligible: a file of raw item ids, one a line, the only items that may be answered. Raises ProtocolError, DataError
-    (the file of eligible items), CorruptCache.
-    """
-    if conventions.ties != dataset.ties:
-        raise UsageError(f"the data set was loaded with ties={dataset.ties}, the conventions say {conventions.ties}")
-    chosen = None if eligible is None else read_eligible(eligible, dataset.item_ids)
-    identity = {
-        "version": VERSION,
-        "dataset": [dataset.name, dataset.title, dataset.fingerprint],
-        "protocol": describe(protocol),
-        "conventions": conventions.as_dict(),
-        "eligible": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-    def make(folder: Path) -> None:
-        freeze(folder, dataset, protocol, conventions, assemble(dataset, protocol, conventions, chosen))
-
-    return Task.open(cached.build(cache / "tasks" / digest[:24], make))
-
-
 def _part(part: str) -> str:
     if part not in PARTS:
         raise UnknownName("part of a task", part, PARTS)
@@ -180,7 +157,7 @@ def _prefix(catalog: Catalog, size: int) -> Catalog:
     """The first `size` items of the catalog, as views."""
     return Catalog(
         size=size,
-        features=prefix_of(catalog.features, size),
+        features=_prefix_features(catalog.features, size),
         first_seen=None if catalog.first_seen is None else catalog.first_seen[:size],
         vectors=None if catalog.vectors is None else catalog.vectors[:size],
         eligible=None if catalog.eligible is None else catalog.eligible[: np.searchsorted(catalog.eligible, size)],
@@ -201,3 +178,11 @@ def _within(evaluation: Evaluation, size: int) -> Evaluation:
     )
     kept = np.flatnonzero(targets.lengths > 0)
     return Evaluation(requests.take(kept), targets.take(kept))
+
+
+def _prefix_features(features: Features, size: int) -> dict[str, Feature]:
+    """The first `size` rows of each feature, as views."""
+    return {
+        name: Text(Texts.pack(feature.values).prefix(size)) if isinstance(feature, Text) else feature.take(slice(size))
+        for name, feature in features.items()
+    }

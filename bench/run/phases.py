@@ -16,7 +16,7 @@ from bench.answer import Answer
 from bench.catalog import method_class
 from bench.context import Context
 from bench.data.tables import Requests
-from bench.data.task import Task
+from bench.data.task import PARTS, Task
 from bench.errors import Unavailable
 from bench.hookspecs import hookimpl
 from bench.measure import latency, threads
@@ -27,7 +27,6 @@ from bench.run.hooks import connect
 from bench.run.job import Job
 from bench.run.worker import Events, forbid
 
-PARTS = ("validation", "test")
 STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4}
 
 

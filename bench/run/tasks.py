@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bench.data.dataset import Dataset, load_dataset, load_file
+from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
-from bench.data.task import Task, prepare_task
+from bench.data.task import Task
 from bench.run.plan import Home, Plan
 from bench.run.supervise import Watch
 

@@ -12,10 +12,10 @@ import pytest
 from bench.data.cards import Card
 from bench.data.conventions import Conventions
 from bench.data.dataset import Dataset
+from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.ragged import Ragged
 from bench.data.tables import Catalog, Categorical, Interactions, MultiCategorical, Numeric, Text
-from bench.data.task import prepare_task
 
 MakeDataset = Callable[..., Dataset]
 

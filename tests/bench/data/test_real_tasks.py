@@ -6,8 +6,8 @@ import pytest
 
 from bench.data.conventions import Conventions
 from bench.data.dataset import load_dataset
+from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
-from bench.data.task import prepare_task
 from bench.errors import ProtocolError
 
 

@@ -11,9 +11,10 @@ import sys
 import pytest
 
 from bench.data.conventions import Conventions
+from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.storage import ArrayReader
-from bench.data.task import Task, prepare_task
+from bench.data.task import Task
 from bench.errors import CorruptCache, ParameterError, Unavailable, UnknownName, UsageError
 
 
