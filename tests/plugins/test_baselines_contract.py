@@ -1,11 +1,11 @@
 import pytest
+
+from bench.testing import check_method
 from bench_baselines.bayes import Bayes
 from bench_baselines.ease import EASE
 from bench_baselines.item_cf import ItemCF
 from bench_baselines.null import Null
 from bench_baselines.popularity import Popularity
-
-from bench.testing import check_method
 
 
 @pytest.mark.parametrize(
