@@ -94,7 +94,7 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
                 return record
     with store.execution(spec.id) as folder:
         _execute(Execution(plan, home, watch, method, task, spec, made, folder))
-    return store.find(spec.id)
+    return store.find(f"{spec.id}/{folder.name.rpartition('-')[2]}")
 
 
 def _answers(record: dict[str, Any], made: Build) -> bool:
@@ -191,7 +191,7 @@ def _header(this: Execution) -> dict[str, Any]:
     about = this.task.about
     return {
         "schema": SCHEMA,
-        "run_id": results.run_id(this.folder),
+        "run_id": f"{this.spec.id}/{this.folder.name.rpartition('-')[2]}",
         "spec_id": this.spec.id,
         "status": "failed",
         "error": None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,10 +30,10 @@ class Store:
     @contextlib.contextmanager
     def execution(self, spec_id: str) -> Iterator[Path]:
         """A new folder for one execution of `spec_id`, moved to its place when the block ends without an error."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         try:
             self._sweep()
-            begun = self.runs / f"{BEGUN}{os.getpid()}-{stamp}-{secrets.token_hex(2)}"
+            begun = self.runs / f"{BEGUN}{os.getpid()}-{stamp}"
             begun.mkdir(parents=True)
         except OSError as error:
             raise StoreError(
@@ -42,7 +41,7 @@ class Store:
             ) from error
         try:
             yield begun
-            final = self.runs / spec_id / begun.name.split("-", 2)[2]
+            final = self.runs / spec_id / stamp
             final.parent.mkdir(exist_ok=True)
             begun.rename(final)
         except OSError as error:
