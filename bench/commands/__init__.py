@@ -1,9 +1,10 @@
 """The commands of `bench`: each parses its options and calls; what they call lives elsewhere."""
 
 from bench.commands import catalog, results
+from bench.commands.data import data
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 
-COMMANDS = (run, sweep, *results.COMMANDS, *catalog.COMMANDS)
+COMMANDS = (run, sweep, *results.COMMANDS, data, *catalog.COMMANDS)
 
 __all__ = ["COMMANDS"]

@@ -48,7 +48,15 @@ class Names(click.ParamType[list[str]]):
     name = "NAME[,NAME]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return list(value)
+        names: list[str] = []
+        for part in filter(None, map(str.strip, value.split(","))):
+            if names and ":" in names[-1] and "=" in part and ":" not in part:
+                names[-1] += f",{part}"  # a setting of the name before: synthetic:items=1000,seed=3
+            else:
+                names.append(part)
+        return names
 
 
 class Ints(click.ParamType[tuple[int, ...]]):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.data.cards import find_card
+from bench.data.protocols import parse
 from bench.errors import BenchError, StoreError
 from bench.report import wording
 from bench.report.columns import lookup, main_k, measured
@@ -45,8 +47,12 @@ class Series:
 
 
 def check(plans: Sequence[Plan]) -> None:
-    """Raise the UsageError of any plan whose method or settings are wrong, before the first one runs."""
+    """Raise the UsageError of any plan that names something wrongly, before the first one runs."""
     for plan in plans:
+        if plan.data is None:
+            find_card(plan.dataset)
+        if plan.protocol:
+            parse(plan.protocol)
         lifecycle.method_of(plan)
 
 
@@ -76,4 +82,4 @@ def summary(title: str, record: dict[str, Any]) -> str:
     k = main_k([record])
     said = f"{title}: recall@{k} {wording.proportion(measured(record, 'metrics', f'recall@{k}'))}"
     seconds = lookup(record, "phases", "train", "seconds")
-    return said + (f", trained in {wording.duration(seconds)}" if seconds else "")
+    return said + (f", trained in {wording.duration(seconds)}" if seconds and seconds >= 0.1 else "")

@@ -20,7 +20,8 @@ def markdown(tasks: Sequence[TaskRows]) -> str:
     for task in tasks:
         shown, rows = _shown(task)
         heads = ["method", *(_words(column.header) for column in shown)]
-        lines = [f"**{task.title}**", "", task.facts, ""] if task.facts else [f"**{task.title}**", ""]
+        lines = [f"**{task.title}**", ""]
+        lines += [part for text in (task.facts, task.notes) if text for part in (text, "")]
         lines += [_pipes(heads), _pipes(["---", *["---:"] * len(shown)])]
         lines += [_pipes([label, *texts]) for label, texts in rows]
         lines += ["", *(f"- {failure(label, record).text}" for label, record in task.failed())] if task.failed() else []

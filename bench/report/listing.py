@@ -148,7 +148,18 @@ def dataset(name: str) -> RenderableType:
     for key, value in rows:
         if value:
             table.add_row(key, str(value))
-    return table
+    for file in card.files.values():
+        table.add_row("file", " ".join([file.name, *file.urls, f"({file.checksum or 'no checksum published'})"]))
+    if card.keep:
+        table.add_row("kept", f"rows with {card.keep}")
+    if any(card.k_core):
+        table.add_row("k-core", f"users with {card.k_core[0]} and items with {card.k_core[1]} interactions or more")
+    if card.generator is None:
+        return table
+    shown = _table("parameter", "default")
+    for key, default in card.generator.parameters.items():
+        shown.add_row(key, str(default))
+    return Group(table, shown, Text(f"Set them like this: --dataset {card.name}:items=1000,seed=3", "dim"))
 
 
 def _value(value: Any) -> str:

@@ -33,7 +33,7 @@ class Pace:
 
     def seconds_left(self, now: float) -> float | None:
         """None until there is a speed to judge by; counts down between reports."""
-        if not self.rate or self.total <= 0:
+        if not self.rate or self.total <= 0 or self.done >= self.total:
             return None
         return max(0.0, (self.total - self.done) / self.rate - (now - self.seen))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench import params
+from bench.data.protocols import protocols
 from bench.errors import UnknownName
+from bench.report import findings
 from bench.report.columns import Record, columns, lookup, main_k, measured
 
 
@@ -15,6 +18,7 @@ class TaskRows:
 
     title: str
     facts: str
+    notes: str
     records: tuple[Record, ...]
     labels: tuple[str, ...]
 
@@ -93,6 +97,21 @@ def protocol_text(record: Record) -> str:
     return _protocol_text(lookup(record, "task", "protocol"))
 
 
+def protocol_label(record: Record) -> str:
+    """The protocol's name with the parameters that are not at their defaults: "user-holdout (users=500)"."""
+    name, parameters = protocol_text(record), lookup(record, "task", "protocol", "parameters") or {}
+    declared = params.parameters(protocols()[name]) if name in protocols() else {}
+    changed = [
+        f"{key}={value}" for key, value in parameters.items() if key in declared and declared[key].default != value
+    ]
+    return f"{name} ({', '.join(changed)})" if changed else name
+
+
+def _settings(record: Record) -> str:
+    _, colon, settings = str(lookup(record, "task", "dataset")).partition(":")
+    return f" ({settings.replace(',', ', ')})" if colon else ""
+
+
 def _protocol_text(found: object) -> str:
     if isinstance(found, dict):
         return str(found.get("name"))
@@ -103,7 +122,13 @@ def _task_rows(records: list[Record], by: str | None) -> TaskRows:
     first = next((row for row in records if lookup(row, "task", "title")), records[0])
     title = lookup(first, "task", "title") or lookup(first, "task", "dataset") or "unknown data"
     ordered = sort(records, by or f"recall@{main_k(records)}")
-    return TaskRows(f"{title} · {protocol_text(first)}", _facts(first), tuple(ordered), tuple(labels(ordered)))
+    return TaskRows(
+        f"{title}{_settings(first)} · {protocol_label(first)}",
+        _facts(first),
+        findings.task_notes(lookup(first, "task", "audit")),
+        tuple(ordered),
+        tuple(labels(ordered)),
+    )
 
 
 def _facts(record: Record) -> str:

@@ -32,6 +32,7 @@ def show(console: Console, tasks: Sequence[TaskRows], *, verdicts: bool = True) 
 def render(task: TaskRows, width: int, *, verdicts: bool = True) -> RenderableType:
     """The table of one task and what its rows mean."""
     parts: list[RenderableType] = [Text(task.title, "bold"), Text(task.facts, "dim")]
+    parts += [Text(task.notes, "dim")] if task.notes else []
     if task.ranked() or task.bounds():
         parts.append(_table(task, width))
     lines = [failure(label, record) for label, record in task.failed()]

@@ -35,7 +35,7 @@ def verdict(label: str, record: Record, task: TaskRows) -> Line:
         )
     if lookup(record, "method", "name") == "null":
         floor = wording.milliseconds(number(lookup(record, "latency_ms", "p50")))
-        return Line(label, f"{label} answers without looking: its p50 of {floor} ms is what the harness itself takes.")
+        return Line(label, f"{label} answers nothing: its p50 of {floor} ms is what the harness itself takes.")
     bound = _bound(task, k)
     reach = f" ({bound[0]}: {wording.proportion(bound[1])})" if bound else ""
     start = f"{label} finds {wording.proportion(found)} of the targets in its top {k}{reach}."
@@ -73,13 +73,12 @@ def _ceiling(record: Record, oracle: float) -> str:
 
 
 def _blame(record: Record, oracle: float, loss: float, bound: tuple[str, float] | None) -> str:
-    share = number(lookup(record, "work", "share"))
     if loss < -0.0005:
         return f"the index finds {wording.percent(-loss)} more than that, so the model is what to improve."
-    if loss <= 0.0005 and share is not None and share >= 0.99:
-        return "it searches exactly and loses nothing, so the model is what to improve."
+    if loss < 0.0005:
+        return "the index loses nothing, so the model is what to improve."
     if loss <= SMALL_LOSS:
-        return f"the index loses {wording.percent(max(loss, 0))}, so the model, not the index, is what to improve."
+        return f"the index loses {wording.percent(loss)}, so the model, not the index, is what to improve."
     if bound and oracle * loss > bound[1] - oracle:
         return f"the index loses {wording.percent(loss)}, more than the model does: let it search wider."
     if loss <= LARGE_LOSS:

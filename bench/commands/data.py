@@ -1,0 +1,137 @@
+"""`bench data`: preparing and looking at data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from bench.commands.examples import examples
+from bench.commands.options import (
+    Command,
+    Surroundings,
+    cache_option,
+    columns,
+    data_root_option,
+    pass_surroundings,
+)
+
+if TYPE_CHECKING:
+    from bench.data.dataset import Dataset
+
+EXAMPLES = examples(
+    ("Download, verify and prepare:", "bench data prepare movielens-1m"),
+    ("What a reader should know of your own file:", "bench data audit --data clicks.csv"),
+    ("Size and shape:", "bench data stats synthetic:items=100000"),
+)
+
+
+@click.group("data", epilog=EXAMPLES)
+def data() -> None:
+    """Prepare, audit or measure data sets."""
+
+
+def source_options(command: Command) -> Command:
+    """NAME or --data FILE, and the folders."""
+    name = click.argument("name", required=False)
+    file = click.option(
+        "--data",
+        "file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="A file of your own instead of NAME.",
+    )
+    roles = click.option(
+        "--columns",
+        "column_texts",
+        multiple=True,
+        metavar="ROLE=NAME,..",
+        help="Which column of --data is user, item, time, rating; else guessed.",
+    )
+    return name(file(roles(cache_option(data_root_option(command)))))
+
+
+@data.command("prepare")
+@source_options
+@pass_surroundings
+def prepare(
+    surroundings: Surroundings,
+    /,
+    name: str | None,
+    file: Path | None,
+    column_texts: tuple[str, ...],
+    cache: Path | None,
+    data_root: Path | None,
+) -> None:
+    """Download, verify and prepare a data set, so that runs start at once."""
+    from bench.report import findings
+
+    dataset = _load(surroundings, name, file, column_texts, cache, data_root)
+    surroundings.out.print(findings.prepared(dataset))
+
+
+@data.command("audit")
+@source_options
+@pass_surroundings
+def audit(
+    surroundings: Surroundings,
+    /,
+    name: str | None,
+    file: Path | None,
+    column_texts: tuple[str, ...],
+    cache: Path | None,
+    data_root: Path | None,
+) -> None:
+    """What to know before believing a number: repeats, ties, order, missing values, rare users and items."""
+    from bench.data.audit import audit as examine
+    from bench.report import findings
+
+    dataset = _load(surroundings, name, file, column_texts, cache, data_root)
+    surroundings.out.print(findings.dataset_audit(dataset, examine(dataset)))
+
+
+@data.command("stats")
+@source_options
+@pass_surroundings
+def stats(
+    surroundings: Surroundings,
+    /,
+    name: str | None,
+    file: Path | None,
+    column_texts: tuple[str, ...],
+    cache: Path | None,
+    data_root: Path | None,
+) -> None:
+    """Counts, lengths of histories, popularity and features."""
+    from bench.data.stats import stats as measure
+    from bench.report import findings
+
+    dataset = _load(surroundings, name, file, column_texts, cache, data_root)
+    surroundings.out.print(findings.dataset_stats(dataset, measure(dataset)))
+
+
+def _load(
+    surroundings: Surroundings,
+    name: str | None,
+    file: Path | None,
+    column_texts: tuple[str, ...],
+    cache: Path | None,
+    data_root: Path | None,
+) -> Dataset:
+    from bench.data.dataset import load_dataset, load_file
+    from bench.errors import UsageError
+    from bench.report.progress import display
+
+    if (name is None) == (file is None):
+        raise UsageError("name a data set or give --data FILE (bench list datasets shows what there is)")
+    home = surroundings.home(Path("results"), cache, data_root)
+    with display(surroundings.err, quiet=False) as shown:
+        shown.begin(f"preparing {name or file}")
+        shown.stage("data")
+        if file is None:
+            return load_dataset(name or "", cache=home.cache, data_root=home.data_root, progress=shown.progress)
+        dataset, guess = load_file(file, columns(column_texts), cache=home.cache, progress=shown.progress)
+        if guess:
+            shown.log(guess)
+        return dataset
