@@ -21,12 +21,19 @@ def aligned(history: Ragged, length: int) -> tuple[NDArray[np.int64], NDArray[np
 
     L is the longest row's, at most `length`.
     """
-    lengths = np.minimum(history.lengths, length)
-    longest = int(lengths.max(initial=0))
-    at = (history.offsets[1:] - lengths)[:, None] + np.arange(longest)  # (B, L)
-    inside = np.arange(longest) < lengths[:, None]
+    begin = np.maximum(history.offsets[:-1], history.offsets[1:] - length)
+    return from_left(history.values, begin, history.offsets[1:])
+
+
+def from_left(
+    values: NDArray[np.int32], begin: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """values[begin[b]:end[b]] of each row, -1 after its end: int64 [B, longest], and the lengths int64 [B]."""
+    lengths = end - begin
+    at = begin[:, None] + np.arange(int(lengths.max(initial=0)))  # (B, L)
+    inside = at < end[:, None]
     ids = np.full(at.shape, -1, np.int64)
-    ids[inside] = history.values[at[inside]]
+    ids[inside] = values[at[inside]]
     return ids, lengths
 
 

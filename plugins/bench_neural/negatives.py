@@ -43,6 +43,7 @@ class NegativeSampler:
         self.generator = generator
         self.device = device
         self._cumulative = torch.from_numpy(np.cumsum(weights))
+        self.known = torch.from_numpy(np.flatnonzero(weights)).to(device)  # (N',)
         with np.errstate(divide="ignore"):
             self.log_p = torch.from_numpy(np.log(weights)).float().to(device)  # (N,), -inf where never drawn
 
@@ -58,13 +59,13 @@ class NegativeSampler:
         return self.log_p[ids] + float(np.log(count))
 
 
-def in_batch(targets: Tensor, log_p: Tensor) -> Candidates:
-    """The batch's own targets int64 (P,) as candidates; log_p (N,): share of the training interactions an item.
+def in_batch(targets: Tensor, frequency: NegativeSampler) -> Candidates:
+    """The batch's own targets int64 (P,) as candidates, which came up by their `frequency` (a sampler of power 1).
 
     Duplicates count as often as they stand there, without being scored twice.
     """
     ids, times = torch.unique(targets, return_counts=True)
-    return Candidates(ids, log_p[ids] + float(np.log(len(targets))) - times.log())
+    return Candidates(ids, frequency.log_q(ids, len(targets)) - times.log())
 
 
 def owned(following: Tensor, candidates: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench import Interactions
+from bench_neural.history import from_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,14 @@ class Windows:
         begin = self._below(room + 1)
         end = torch.minimum(begin + self.length + 1, sizes)
         offsets = self.by_user.offsets[users.numpy()]
-        window, lengths = _between(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
+        window, lengths = from_left(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
         items = torch.from_numpy(window)  # (B, L + 1)
         moment = torch.arange(items.shape[1]).expand_as(items)  # (B, L + 1)
         left = (torch.from_numpy(lengths)[:, None] - moment).clamp(min=1)
         jump = self._below(left)
         jump = jump * (torch.rand(items.shape, generator=self.generator) < self.later)
         targets = torch.where(items >= 0, items.gather(1, (moment + jump).clamp(max=items.shape[1] - 1)), -1)
-        return Batch(*(part.to(self.device) for part in (users, items[:, :-1], targets, items)))
+        return Batch(*(part.to(self.device) for part in (users, items[:, :-1].contiguous(), targets, items)))
 
     def _below(self, limits: Tensor) -> Tensor:
         """Uniform integers in [0, limit)."""
@@ -104,11 +105,12 @@ class Windows:
         return torch.minimum((draws * limits).long(), limits - 1)
 
 
-def _between(values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """values[begin[b]:end[b]] of each row, from the left: int64 [B, longest], -1 after the end; lengths int64 [B]."""
-    lengths = end - begin
-    at = begin[:, None] + np.arange(int(lengths.max(initial=0)))
-    inside = at < end[:, None]
-    rows = np.full(at.shape, -1, np.int64)
-    rows[inside] = values[at[inside]]
-    return rows, lengths
+def expected_targets(following: Tensor, moments: Tensor, later: float) -> Tensor:
+    """The mean vector of what `Windows` may draw as each moment's target: following and result (B, L + 1, d).
+
+    A score that is linear in the item's vector has this expectation for the same `later`, without the noise of a draw.
+    """
+    following = following * moments[..., None]
+    rest = following.flip(1).cumsum(1).flip(1)  # sum over the items still to come
+    count = moments.flip(1).cumsum(1).flip(1).clamp(min=1)  # (B, L + 1)
+    return (1 - later) * following + later * rest / count[..., None]

@@ -101,8 +101,15 @@ class TwoTower:
             self.towers_ = self._towers(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
             self.towers_.users.bind(data.profiles, len(data.interactions.by_user))
             windows = Windows(data.interactions, self.length, self.later, self.batch, generator, context.device)
-            sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
-            objective = Objective(self.towers_, self._loss(counts), self.temperature, sampler, self.negatives, counts)
+            objective = Objective(
+                towers=self.towers_,
+                kind=self._loss(counts),
+                temperature=self.temperature,
+                later=self.later,
+                negatives=self.negatives,
+                sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
+                frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
+            )
             fit(self.towers_, windows, objective, lambda: self._validate(data), self._schedule(), context)
 
     @hookimpl
