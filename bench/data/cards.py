@@ -16,7 +16,7 @@ from bench import catalog as plugins
 from bench.errors import UnknownName, UsageError
 
 ROLES = ("user", "item", "time", "rating", "behaviour", "order")
-TIME_UNITS = ("seconds", "milliseconds", "microseconds", "date", "periods")
+TIME_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "date", "periods")
 KINDS = ("categorical", "multi", "numeric", "text")
 FORMATS = ("csv", "tsv", "dat", "jsonl", "parquet")
 ROW_ORDER = "#row"  # order = "#row": the rows of the file are in order

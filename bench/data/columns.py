@@ -11,7 +11,7 @@ from bench.data.cards import ROW_ORDER, Card, Source
 from bench.data.formats import line
 from bench.errors import DataError
 
-_DIVISOR = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "periods": 1}
+_DIVISOR = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000, "periods": 1}
 _COMPARISON = re.compile(r"^\s*(user|item|time|rating|behaviour)\s*(>=|<=|==|!=|>|<|in)\s*(.+?)\s*$")
 
 
@@ -116,7 +116,10 @@ def bad_row(path: Path, card: Card, source: Source, row: int, role: str, value: 
     where = f"{path} {line(source, row)}"
     also = f" ({count - 1:,} more rows are bad)" if count > 1 else ""
     if value is None or value == "":
-        return DataError(f"{where} has no value for {role} (column {column!r}){also}. Correct or remove the row.")
+        return DataError(
+            f"{where} has no value for {role} (column {column!r}){also}. Correct or remove the row; if it "
+            f"is the last, the file may be cut short: copy or download it again."
+        )
     mend = "Correct or remove the row."
     if role == "behaviour":
         mend += f" The card knows {', '.join(card.behaviours)}."

@@ -154,12 +154,7 @@ def _unit(path: Path, times: pl.Series) -> str:
     numbers = frame.select(whole(pl.col("time")))["time"].drop_nulls()
     if 2 * len(numbers) >= len(frame):
         largest = int(np.abs(numbers.to_numpy()).max(initial=0))
-        for bound, unit in _UNITS:
-            if largest < bound:
-                return unit
-        raise DataError(
-            f"{path}: the times ({largest:.0f}) are neither seconds, milliseconds nor microseconds since 1970"
-        )
+        return next((unit for bound, unit in _UNITS if largest < bound), "nanoseconds")
     if frame.select(seconds(pl.col("time"), "date", ""))["time"].null_count():
         raise DataError(
             f"{path}: {times.name!r} ({frame['time'][0]!r}) is no time: seconds, milliseconds or ISO dates "

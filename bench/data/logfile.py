@@ -121,8 +121,9 @@ def open_log(path: Path, users: int) -> Interactions:
         with pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
         for name in table.column_names:
-            columns[name] = table[name].combine_chunks().to_numpy() if len(table) else np.zeros(0, TYPES[name])
+            columns[name] = table[name].chunk(0).to_numpy() if len(table) else np.zeros(0, TYPES[name])
     except (pa.ArrowException, OSError, KeyError) as error:
         raise damaged(path, path.parent, str(error)) from error
-    by_user = Ragged.from_keys(columns["users"], columns["items"], users)
-    return Interactions(by_user=by_user, **columns)
+    # ids of the keys' own type: searchsorted would copy a column of another
+    offsets = np.searchsorted(columns["users"], np.arange(users + 1, dtype=np.int32)).astype(np.int64)
+    return Interactions(by_user=Ragged(offsets, columns["items"]), **columns)

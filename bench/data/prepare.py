@@ -105,6 +105,8 @@ def prepare_generated(generated: Generated, about: Mapping[str, Any], folder: Pa
             before = (int(users[-1]), int(timestamps[-1]))
             writer.append({"users": users, "items": items, "timestamps": timestamps})
             progress(float(users[-1] + 1), float(generated.users), f"generating · {writer.rows:,} interactions")
+    if not writer.rows:
+        raise DataError("the generator made no interaction: raise its sizes or correct the generator")
     size = generated.items.size
     extra: dict[str, NDArray[Any]] = {"described": np.ones(size, np.bool_)}
     if generated.items.first_seen is not None:
@@ -190,15 +192,11 @@ def _core(
             columns[name] = (np.cumsum(used) - 1).astype(np.int32)[columns[name]]
             users, items = (ids.filter(used), items) if name == "users" else (users, ids.filter(used))
     if not len(columns["users"]):
-        reasons = ", ".join(f"{count:,} by {reason}" for reason, count in dropped.items())
-        raise DataError(
-            f"{path} leaves no interaction"
-            + (
-                f" (dropped {reasons}). Check keep and k_core in the card."
-                if reasons
-                else ": it holds no row. Copy or download it again."
-            )
+        reasons = ", ".join(f"{count:,} by {reason}" for reason, count in dropped.items() if count)
+        mend = (
+            f"dropped {reasons}. Check keep and k_core in the card." if reasons else "it holds no row. Copy it again."
         )
+        raise DataError(f"{path} leaves no interaction: {mend}")
     return Log(columns, columns.pop("order", None), users, items, behaviours, dropped)
 
 

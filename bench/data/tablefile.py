@@ -42,7 +42,7 @@ def open_table(path: Path) -> tuple[Texts, dict[str, Feature], dict[str, NDArray
     try:
         with pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
-        arrays = {name: table[name].combine_chunks() for name in table.column_names}
+        arrays = {name: table[name].chunk(0) for name in table.column_names}
         features = {
             name.removeprefix(_FEATURE): _feature(array) for name, array in arrays.items() if name.startswith(_FEATURE)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from bench.data.cards import Card
 from bench.data.conventions import Conventions
-from bench.data.dataset import Dataset
+from bench.data.dataset import Dataset, load_dataset
 from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.ragged import Ragged
@@ -51,7 +52,7 @@ def _make(
         **{
             "name": "made",
             "title": "Made by hand",
-            "card": Card("made", "Made by hand", "", "", "", None, time, "", {}),
+            "card": Card("made", "Made by hand"),
             "fingerprint": hashlib.sha256(
                 repr((sequences, times, time, items, described, first_seen)).encode()
             ).hexdigest(),
@@ -94,3 +95,41 @@ def prepare(make_dataset, tmp_path):
         )
 
     return make
+
+
+class Shop:
+    """A folder with a card and its files; `rows` is a small log of (user, item, rating, time)."""
+
+    rows = (
+        ("10", "b", 5, 30),
+        ("10", "a", 4, 10),
+        ("9", "a", 3, 5),
+        ("9", "c", 4, 7),
+        ("9", "b", 5, 6),
+        ("10", "d", 1, 20),
+    )
+    rules = 'user = "u"\nitem = "i"\nrating = "r"\ntime = "t"\nkeep = "rating >= 4"\n'
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def csv(self, rows: Sequence[Any] = rows, separator: str = ",", header: bool = True) -> str:
+        lines = [separator.join("uirt")] if header else []
+        return "\n".join([*lines, *(separator.join(map(str, row)) for row in rows)]) + "\n"
+
+    def card(self, text: str) -> str:
+        path = self.folder / "shop.toml"
+        path.write_text(f'title = "Shop"\n{text}', encoding="utf-8")
+        return str(path)
+
+    def load(self, text: str, **fields: Any) -> Dataset:
+        return load_dataset(self.card(text), cache=self.folder / "cache", data_root=None, **fields)
+
+    def simple(self, content: str, extra: str = "", file: str = "log.csv") -> Dataset:
+        (self.folder / file).write_text(content, encoding="utf-8")
+        return self.load(f'[interactions]\nfile = "{file}"\n{self.rules}{extra}')
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
