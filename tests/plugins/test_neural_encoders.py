@@ -1,0 +1,70 @@
+"""Items, profiles and histories as vectors."""
+
+import numpy as np
+import pytest
+import torch
+
+from bench import Catalog, Categorical, Ragged, Requests
+from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.history import CausalTransformer, PooledHistory, aligned, last
+from bench_neural.users import UserEncoder
+
+
+def kinds(codes: list[int]) -> Catalog:
+    return Catalog(len(codes), {"kind": Categorical(np.array(codes, np.int32), ["a", "b", "c"])})
+
+
+def test_items_that_training_never_saw_are_told_apart_by_side_information() -> None:
+    encoder = ItemEncoder(kinds([0, 1, 2]), np.array([True, True, False]), dim=8).eval()
+    encoder.bind(kinds([0, 1, 2, 0, 0, 1]))
+    vectors = encoder()
+    assert vectors.shape == (6, 8)
+    torch.testing.assert_close(vectors[3], vectors[4])
+    assert not torch.allclose(vectors[3], vectors[5])
+    assert not torch.allclose(vectors[0], vectors[3])
+    torch.testing.assert_close(encoder(torch.tensor([5, 2])), vectors[[5, 2]])
+
+
+def test_ids_are_hidden_in_training_only() -> None:
+    encoder = ItemEncoder(Catalog(50), np.ones(50, bool), dim=4, id_dropout=1.0)
+    assert (encoder() == encoder.ids[0]).all()
+    assert len(encoder.eval()().unique(dim=0)) == 50
+
+
+def test_aligned_keeps_the_newest_items_oldest_first() -> None:
+    ids, lengths = aligned(Ragged.from_rows([[1, 2, 3], [], [4]]), 2)
+    assert ids.tolist() == [[2, 3], [-1, -1], [4, -1]]
+    assert lengths.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("encoder", [PooledHistory(8), CausalTransformer(8, length=6, blocks=2, heads=2)])
+def test_a_state_sees_nothing_of_what_comes_later(encoder: torch.nn.Module) -> None:
+    encoder.eval()
+    items, start = torch.randn(3, 6, 8), torch.randn(3, 8)
+    states = encoder(items, start)
+    assert states.shape == (3, 7, 8)
+    for length in (0, 2, 5):
+        shorter = encoder(items[:, :length], start)
+        torch.testing.assert_close(shorter[:, length], states[:, length], rtol=1e-4, atol=1e-5)
+    changed = items.clone()
+    changed[:, 4] *= -1
+    assert not torch.allclose(encoder(changed, start)[:, 5], states[:, 5])
+
+
+def test_last_picks_the_state_after_each_history() -> None:
+    states = torch.arange(12.0).view(2, 3, 2)
+    assert last(states, torch.tensor([0, 2])).tolist() == [[0, 1], [10, 11]]
+
+
+def test_a_request_is_encoded_alike_alone_and_in_any_batch() -> None:
+    torch.manual_seed(0)
+    profiles = {"group": Categorical(np.array([0, 1, 1, -1], np.int32), ["x", "y"])}
+    encoder = UserEncoder(ProfileEncoder(profiles, 8), CausalTransformer(8, 5), 8, 5).eval()
+    history = Ragged.from_rows([[0, 1, 2, 3, 4, 5, 6], [], [9], [3, 3]])
+    requests = Requests(np.arange(4), np.full(4, -1, np.int32), history, Ragged.empty(4), profiles=profiles)
+    items = torch.randn(10, 8)
+    with torch.inference_mode():
+        together = encoder.requests(requests, items)
+        for row in range(4):
+            alone = encoder.requests(requests[row : row + 1], items)
+            torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-5)

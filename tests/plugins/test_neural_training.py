@@ -1,0 +1,115 @@
+"""Windows of the training sequences and the loop over them."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench import Context, Evaluation, Interactions, Ragged, Requests
+from bench_neural.execution import seeded
+from bench_neural.training import Outcome, Schedule, fit
+from bench_neural.validation import validation_recall
+from bench_neural.windows import Windows, expected_targets
+
+ROWS = [list(range(10, 22)), [3, 4], [], [7], list(range(40, 43))]
+
+
+def windows(later: float, length: int = 4, seed: int = 0) -> Windows:
+    by_user = Ragged.from_rows(ROWS)
+    interactions = Interactions(by_user.rows().astype(np.int32), by_user.values, by_user)
+    return Windows(interactions, length, later, 2, torch.Generator().manual_seed(seed))
+
+
+def context(tmp_path: Path) -> Context:
+    return Context(0, np.random.default_rng(0), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
+
+
+def test_each_moment_asks_for_the_next_item() -> None:
+    seen: list[int] = []
+    for batch in windows(later=0.0):
+        for history, targets, user in zip(batch.history, batch.targets, batch.users, strict=True):
+            row = ROWS[int(user)]
+            found = targets[targets >= 0].tolist()
+            begin = row.index(found[0])
+            assert row[begin : begin + len(found)] == found and len(found) == min(len(row), 5)
+            assert history[: len(found) - 1].tolist() == found[:-1]
+            seen.append(int(user))
+    assert sorted(seen) == [0, 0, 0, 1, 3, 4]
+
+
+def test_later_targets_come_from_the_rest_of_the_window() -> None:
+    draws = windows(later=1.0)
+    ever: set[tuple[int, int]] = set()
+    for _ in range(60):
+        batch = draws.draw(torch.tensor([4]))
+        for moment, target in enumerate(batch.targets[0].tolist()):
+            ever.add((moment, target))
+    assert ever == {(0, 40), (0, 41), (0, 42), (1, 41), (1, 42), (2, 42)}
+
+
+def test_an_epoch_counts_its_moments_and_batches() -> None:
+    epoch = windows(later=0.5)
+    batches = list(epoch)
+    assert len(batches) == len(epoch) == 3
+    assert sum(map(len, batches)) == epoch.moments == 3 * 5 + 2 + 1 + 3
+
+
+def test_expected_targets_are_the_mean_over_draws() -> None:
+    following = torch.tensor([[[1.0], [2.0], [6.0], [99.0]]])
+    moments = torch.tensor([[True, True, True, False]])
+    mean = expected_targets(following, moments, later=0.5)[0, :3, 0]
+    torch.testing.assert_close(mean, torch.tensor([0.5 * 1 + 0.5 * 3, 0.5 * 2 + 0.5 * 4, 6.0]))
+
+
+def test_the_best_weights_are_kept_and_training_stops_when_validation_does_not_improve(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    values = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.9])
+    weights: list[float] = []
+
+    def validate() -> float:
+        assert not model.training
+        weights.append(float(model.weight))
+        return next(values)
+
+    schedule = Schedule(epochs=10, patience=3, seconds=0, learning_rate=0.1)
+    outcome = fit(model, windows(0.0), lambda _: model.weight.square().sum(), validate, schedule, context(tmp_path))
+    assert outcome == Outcome(best=0.5, best_epoch=2, epochs=5)
+    assert float(model.weight) == weights[1]
+
+
+def test_out_of_time_ends_the_training_after_a_validation(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    schedule = Schedule(epochs=1000, patience=1000, seconds=1e-9, learning_rate=0.1)
+    outcome = fit(model, windows(0.0), lambda _: model.weight.sum(), lambda: 0.25, schedule, context(tmp_path))
+    assert outcome.epochs <= 1
+
+
+def test_progress_tells_loss_rate_and_time_left(tmp_path: Path) -> None:
+    told: list[str] = []
+    lent = context(tmp_path)
+    lent = Context(0, lent.rng, "cpu", 1, tmp_path, lambda done, total, note: told.append(note), lent.log)
+    model = torch.nn.Linear(1, 1)
+    schedule = Schedule(epochs=2, patience=5, seconds=0, learning_rate=0.1)
+    fit(model, windows(0.0), lambda _: model.weight.square().sum(), lambda: 0.5, schedule, lent)
+    assert "loss" in told[0] and "samples/s" in told[0] and "left" in told[0]
+    assert "best recall@50 0.5000" in told[-1]
+
+
+def test_a_seed_fixes_weights_and_draws_and_leaves_the_rest_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with seeded(3) as one:
+        first = torch.randn(4), torch.rand(4, generator=one)
+    with seeded(3) as two:
+        second = torch.randn(4), torch.rand(4, generator=two)
+    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_validation_leaves_excluded_items_out() -> None:
+    none = Ragged.empty(2)
+    requests = Requests(np.arange(2), np.full(2, -1, np.int32), none, Ragged.from_rows([[2], []]))
+    evaluation = Evaluation(requests, Ragged.from_rows([[1], [2]]))
+    items = torch.tensor([[0.0], [1.0], [2.0]])
+    assert validation_recall(torch.ones(2, 1), items, evaluation, k=1) == 1.0
