@@ -97,7 +97,7 @@ class _Reading:
         if (generator := self.table(content, "generator")) is not None:
             self.check("[generator]", generator, ("function", "parameters"))
             function = self.text(generator, "function", "[generator]")
-            return replace(card, generator=Generator(function, dict(generator.get("parameters", {}))))
+            return replace(card, generator=Generator(function, dict(self.table(generator, "parameters") or {})))
         if (vectors := self.table(content, "vectors")) is not None:
             self.check("[vectors]", vectors, ("file", "train", "test", "neighbors", "distance"))
             file, train, test, distance = (
@@ -112,9 +112,11 @@ class _Reading:
             raise self.fail("files must be tables: [[files]]")
         found = {}
         for entry in value:
+            if not isinstance(entry, dict):
+                raise self.fail("files must be tables: [[files]]")
             self.check("[[files]]", entry, ("name", "url", "md5", "sha256"))
             name = self.text(entry, "name", "[[files]]")
-            sums = [f"{kind}:{entry[kind].lower()}" for kind in ("sha256", "md5") if kind in entry]
+            sums = [f"{kind}:{self.text(entry, kind, name).lower()}" for kind in ("sha256", "md5") if kind in entry]
             found[name] = File(name, self.texts(entry.get("url", []), f"url of {name}"), sums[0] if sums else None)
         return found
 
@@ -138,7 +140,7 @@ class _Reading:
             if (said := self.table(content, key)) is not None:
                 roles = ("id", "first_seen") if key == "items" else ("id",)
                 self.check(f"[{key}]", said, (*_SOURCE, *roles, "sources", "features", "label"))
-                features = self.features(key, said.get("features", {}))
+                features = self.features(key, self.table(said, "features") or {})
                 label = said.get("label")
                 if label is not None and label not in [one.name for one in features if one.kind == "text"]:
                     raise self.fail(f"[{key}] label = {label!r} is none of its text features")
@@ -151,6 +153,8 @@ class _Reading:
     ) -> tuple[Source, ...]:
         shared = {name: said[name] for name in (*_SOURCE, *roles) if name in said}
         forms = said.get("sources", [{}])
+        if not isinstance(forms, list) or not all(isinstance(form, dict) for form in forms):
+            raise self.fail(f"the forms of {key} must be tables: [[{key}.sources]]")
         for form in forms:
             self.check(f"[[{key}.sources]]", form, (*_SOURCE, *roles))
         found = tuple(self.source(key, {**shared, **form}, roles, needed) for form in forms)

@@ -175,7 +175,7 @@ def _prepared(card: Card, ties: str, cache: Path, data_root: Path | None, progre
             verify(card, one, cache)
         prepare.prepare_tables(card, located, ties, folder, progress)
 
-    return build(cache / "datasets" / f"{card.name}-{rules}-{identity}", make)
+    return _built(cache / "datasets" / f"{card.name}-{rules}-{identity}", make)
 
 
 def _generated(card: Card, generator: Generator, settings: Mapping[str, str], cache: Path, progress: Progress) -> Path:
@@ -194,7 +194,7 @@ def _generated(card: Card, generator: Generator, settings: Mapping[str, str], ca
         prepare.prepare_generated(made, about, folder, progress)
 
     identity = _identity([prepare.VERSION, generator.function, parameters, _source_sum(module)])
-    return build(cache / "datasets" / f"{card.name}-{identity}", make)
+    return _built(cache / "datasets" / f"{card.name}-{identity}", make)
 
 
 def _converted(card: Card, generator: Generator, settings: Mapping[str, str]) -> dict[str, int | float | str]:
@@ -209,6 +209,16 @@ def _converted(card: Card, generator: Generator, settings: Mapping[str, str]) ->
         except ValueError:
             raise ParameterError(f"{card.name}: {key}={text!r} is no {kind.__name__}") from None
     return converted
+
+
+def _built(folder: Path, make: Callable[[Path], None]) -> Path:
+    try:
+        return build(folder, make)
+    except OSError as error:  # a full disk, a folder that may not be written
+        raise DataError(
+            f"{folder.name} cannot be prepared: {error}. Free space there, or name another folder by --cache; nothing "
+            f"half-written is left."
+        ) from error
 
 
 def _source_sum(module: str) -> str:

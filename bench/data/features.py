@@ -54,7 +54,15 @@ def codes(values: pl.Series, names: pl.Series) -> NDArray[np.int32]:
 
 
 def make_feature(rule: FeatureRule, rows: pl.DataFrame) -> Feature:
-    """The feature of the aligned `rows` (nulls where an id has no row)."""
+    """The feature of the aligned `rows` (nulls where an id has no row). Raises DataError."""
+    try:
+        return _made(rule, rows)
+    except PolarsError as error:
+        said = str(error).partition("\n")[0]
+        raise DataError(f"feature {rule.name!r} cannot be made from {', '.join(rule.columns)}: {said}") from error
+
+
+def _made(rule: FeatureRule, rows: pl.DataFrame) -> Feature:
     if rule.kind == "multi":
         return _multi(rule, rows)
     column = rows[rule.columns[0]]

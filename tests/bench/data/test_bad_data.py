@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from bench.data.dataset import load_dataset
+from bench.data.logfile import LogWriter
 from bench.errors import ChecksumMismatch, CorruptCache, DataError, UsageError
 
 
@@ -110,3 +112,22 @@ def test_settings_are_refused_where_there_is_no_generator(tmp_path: Path) -> Non
         load_dataset("movielens-1m:seed=3", cache=tmp_path, data_root=None)
     with pytest.raises(DataError, match="index-only"):
         load_dataset("mnist", cache=tmp_path, data_root=None)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: LogWriter, columns: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(LogWriter, "append", fail)
+    with pytest.raises(DataError, match=r"shop-.* cannot be prepared: .*No space left on device.*--cache"):
+        shop.simple(shop.csv())
+    assert [path.suffix for path in (shop.folder / "cache" / "datasets").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("pattern", ["(", "no group"])
+def test_a_pattern_that_cannot_be_used_names_its_feature(shop: Any, pattern: str) -> None:
+    (shop.folder / "items.csv").write_text("i,name\na,Ant\n")
+    items = '[items]\nfile = "items.csv"\nid = "i"\n[items.features]\n'
+    items += f'y = {{{{kind = "categorical", column = "name", pattern = "{pattern}"}}\n'
+    with pytest.raises(DataError, match="feature 'y' cannot be made from name"):
+        shop.simple(shop.csv(), items)
