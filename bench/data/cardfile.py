@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -195,8 +196,18 @@ class _Reading:
             kind = self.choice(rule.get("kind", ""), KINDS, f"{where} kind")
             if len(columns) > 1 and kind != "multi":
                 raise self.fail(f"{where}: several columns make a one-hot feature; set kind = 'multi'")
+            if rule.get("pattern") is not None:
+                self.pattern(rule["pattern"], where)
             found.append(FeatureRule(name, kind, columns, rule.get("separator"), rule.get("pattern")))
         return tuple(found)
+
+    def pattern(self, text: Any, where: str) -> None:
+        try:
+            groups = re.compile(text).groups
+        except (re.error, TypeError) as error:
+            raise self.fail(f"{where}: pattern = {text!r} is no regular expression: {error}") from error
+        if not groups:
+            raise self.fail(f"{where}: pattern = {text!r} has no group; put what is the value into ( )")
 
 
 def format_of(name: str) -> str | None:

@@ -41,8 +41,18 @@ def download(file: File, folder: Path, progress: Progress | None) -> Path:
                 _retrieve(file, url, folder, progress)
                 return target
             except requests.RequestException as error:
-                failures.append(f"{url} ({type(error).__name__}: {error})")
+                failures.append(f"{url} ({_reason(error)})")
     raise Unreachable(f"{file.name} cannot be downloaded from {'; nor from '.join(failures)}.")
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.HTTPError | _BrokenOff):
+        return str(error)
+    return "no answer in time" if isinstance(error, requests.Timeout) else "the server cannot be reached"
+
+
+class _BrokenOff(requests.ConnectionError):
+    """The server stopped sending before the end."""
 
 
 def _retrieve(file: File, url: str, folder: Path, progress: Progress | None) -> None:
@@ -78,6 +88,10 @@ class _Resuming:
         if begun and len(known) == 2 and known[0] == url and known[1]:
             headers |= {"Range": f"bytes={begun}-", "If-Range": known[1]}
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as reply:
+            if reply.status_code == requests.codes.requested_range_not_satisfiable and "Range" in headers:
+                part.unlink()  # whole already, or more than the server has: begin again
+                self(url, output_file, pooch)
+                return
             reply.raise_for_status()
             begun = begun if reply.status_code == requests.codes.partial_content else 0
             length = reply.headers.get("Content-Length")
@@ -92,7 +106,7 @@ class _Resuming:
                     if self.progress:
                         self.progress(done, max(total, done), f"downloading {self.name}")
         if total and done != total:
-            raise requests.ConnectionError(f"broke off after {done:,} of {total:,} bytes; run again to continue")
+            raise _BrokenOff(f"it broke off after {done:,} of {total:,} bytes; run again to continue")
         part.replace(target)
         with contextlib.suppress(FileNotFoundError):
             mark.unlink()

@@ -124,10 +124,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(shop: Any, monkeypatch: pytest.M
     assert [path.suffix for path in (shop.folder / "cache" / "datasets").iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("pattern", ["(", "no group"])
-def test_a_pattern_that_cannot_be_used_names_its_feature(shop: Any, pattern: str) -> None:
+@pytest.mark.parametrize(("pattern", "said"), [("(", "no regular expression"), ("no group", "has no group")])
+def test_a_pattern_that_cannot_be_used_names_its_feature(shop: Any, pattern: str, said: str) -> None:
     (shop.folder / "items.csv").write_text("i,name\na,Ant\n")
     items = '[items]\nfile = "items.csv"\nid = "i"\n[items.features]\n'
-    items += f'y = {{{{kind = "categorical", column = "name", pattern = "{pattern}"}}\n'
-    with pytest.raises(DataError, match="feature 'y' cannot be made from name"):
+    items += f'y = {{kind = "categorical", column = "name", pattern = "{pattern}"}}\n'
+    with pytest.raises(DataError, match=rf"\[items.features\] y: pattern = .* {said}"):
         shop.simple(shop.csv(), items)

@@ -38,6 +38,9 @@ class Server:
                     return
                 if wanted and self.headers.get("If-Range") == owner.etag:
                     begin = int(wanted.removeprefix("bytes=").rstrip("-"))
+                if begin >= len(owner.content):
+                    self.send_error(416)
+                    return
                 self.send_response(206 if begin else 200)
                 self.send_header("Content-Length", str(len(owner.content) - begin))
                 self.send_header("ETag", owner.etag)
@@ -90,6 +93,12 @@ def test_a_broken_transfer_is_continued(tmp_path: Path, server: Server) -> None:
     assert download(file, tmp_path, None).read_bytes() == CONTENT
     assert server.asked == [None, f"bytes={begun}-"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "log.csv.lock"]
+
+
+def test_a_part_that_was_whole_already_does_not_stick(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "log.csv.part").write_bytes(CONTENT)
+    (tmp_path / "log.csv.part.mark").write_text(f"{server.url}\n{server.etag}\n")
+    assert download(File("log.csv", (server.url,), sha(CONTENT)), tmp_path, None).read_bytes() == CONTENT
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_anew(tmp_path: Path, server: Server) -> None:
