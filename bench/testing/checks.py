@@ -141,4 +141,5 @@ def _holds_pickle(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".pkl") for name in archive.namelist())
     head = path.read_bytes()[:256]
-    return head[:1] == b"\x80" or (head.startswith(b"\x93NUMPY") and b"'|O'" in head)
+    pickled = head[:1] == b"\x80" and head[8:9] != b"{"  # a safetensors file may begin so: its first number is a length
+    return pickled or (head.startswith(b"\x93NUMPY") and b"'|O'" in head)

@@ -104,25 +104,19 @@ def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort:
 
     Requests that exclude much are asked apart from the others, so that one long history does not slow a whole batch.
     """
-    candidates = len(backend.ids)
-    excluded = requests.exclude.lengths
-    if not candidates:
-        nothing = np.full((len(users), k), -1, np.int32)
-        return Answer(nothing, np.full((len(users), k), -np.inf, np.float32), np.zeros(len(users), np.int32))
-    depth = _depths(excluded, k, candidates)
-    if len(users) == 1 or (depth == depth[0]).all():
-        answer = _search(backend, users, requests, k, int(depth[0]) if len(depth) else k, effort, threads)
-    else:
-        ids = np.empty((len(users), k), np.int32)
-        scores = np.empty((len(users), k), np.float32)
+    ids = np.full((len(users), k), -1, np.int32)
+    scores = np.full((len(users), k), -np.inf, np.float32)
+    depth = _depths(requests.exclude.lengths, k, len(backend.ids))
+    if len(set(depth.tolist())) == 1 and len(backend.ids):
+        answer = _search(backend, users, requests, k, int(depth[0]), effort, threads)
+        ids, scores = answer.ids, answer.scores
+    elif len(backend.ids):
         for each in np.unique(depth):
             rows = np.flatnonzero(depth == each)
-            part = _search(backend, users[rows], requests.take(rows), k, int(each), effort, threads)
-            ids[rows], scores[rows] = part.ids, part.scores
-        answer = Answer(ids, scores)
+            answer = _search(backend, users[rows], requests.take(rows), k, int(each), effort, threads)
+            ids[rows], scores[rows] = answer.ids, answer.scores
     spent = backend.evaluations()
-    work = None if spent is None else np.full(len(users), spent, np.int32)
-    return Answer(answer.ids, answer.scores, work)
+    return Answer(ids, scores, None if spent is None else np.full(len(users), spent, np.int32))
 
 
 def _depths(excluded: NDArray[np.int64], k: int, candidates: int) -> NDArray[np.int64]:

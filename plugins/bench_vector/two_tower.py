@@ -15,7 +15,7 @@ from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer, PooledHistory
 from bench_neural.negatives import NegativeSampler
-from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
+from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import Schedule, fit
 from bench_neural.users import UserEncoder
 from bench_neural.validation import validation_recall
@@ -142,8 +142,8 @@ class TwoTower:
             save_weights(folder / "weights.safetensors", self.towers_)
             save_encoders(folder, self.towers_.items, self.towers_.users.profiles)
         else:
-            vectors = {"vectors": self.item_vectors_.cpu().numpy(), "ids": self.index_.ids}
-            save_arrays(folder / "items.safetensors", vectors)
+            np.save(folder / "vectors.npy", self.item_vectors_.cpu().numpy(), allow_pickle=False)
+            np.save(folder / "ids.npy", self.index_.ids, allow_pickle=False)
             self.index_.save(folder)
 
     @hookimpl
@@ -153,9 +153,9 @@ class TwoTower:
             load_weights(folder / "weights.safetensors", self.towers_)
             self.towers_.to(device_of(context)).eval()
         else:
-            stored = load_arrays(folder / "items.safetensors")
-            self.item_vectors_ = torch.from_numpy(stored["vectors"]).to(device_of(context))
-            vectors, ids = self._candidates(stored["ids"])
+            stored = np.load(folder / "vectors.npy", allow_pickle=False)
+            self.item_vectors_ = torch.from_numpy(stored).to(device_of(context))
+            vectors, ids = self._candidates(np.load(folder / "ids.npy", allow_pickle=False))
             self.index_ = Flat(vectors, ids) if self.backend == "flat" else HNSW.open(vectors, ids, folder)
 
     def _towers(self, items: ItemEncoder, profiles: ProfileEncoder) -> Towers:

@@ -1,0 +1,138 @@
+"""The two-tower method through its hooks, and its index back ends against exact search."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import Answer, Context, Ragged, Requests
+from bench.testing import check_method
+from bench.testing.world import make_world
+from bench_vector.backends import HNSW, Backend, Flat, search
+from bench_vector.two_tower import TwoTower
+
+SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"encoder": "pooled", "loss": "in_batch", "backend": "hnsw", "m": 4},
+        {"loss": "sampled", "normalise": True, "temperature": 0.1},
+        {"loss": "bce", "later": 0.0},
+    ],
+    ids=lambda settings: ",".join(map(str, settings.values())) or "default",
+)
+def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
+    check_method(TwoTower, {**SMALL, **settings})
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
+
+
+def trained(context: Context, **settings: object) -> TwoTower:
+    method = TwoTower(**{**SMALL, **settings})  # type: ignore[arg-type]
+    world = make_world()
+    method.train(world.training, context)
+    method.index(world.catalog, context)
+    return method
+
+
+def test_it_learns_which_items_go_together(context: Context) -> None:
+    world = make_world()
+    method = trained(context, epochs=60, dim=16, patience=60, learning_rate=1e-2, dropout=0.0)
+    # items 0-9, 10-19, ... were met together
+    history = Ragged.from_rows([[0, 1, 2], [20, 21, 22], [41, 42, 40]])
+    requests = Requests(np.arange(3), np.full(3, -1, np.int32), history, Ragged.empty(3))
+    answer = method.query(requests, 5, context)
+    alike = [sum(item // 10 == cluster for item in row) for row, cluster in zip(answer.ids, (0, 2, 4), strict=True)]
+    assert min(alike) >= 2 and sum(alike) >= 7  # by chance 2.5
+    assert answer.work is not None and (answer.work == world.catalog.size).all()
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+def test_exported_vectors_score_as_the_model_does(context: Context, normalise: bool) -> None:
+    world = make_world()
+    method = trained(context, normalise=normalise)
+    towers = method.towers_.eval()
+    vectors = towers.items()
+    expected = towers.requests(world.requests, vectors) @ towers.finished(vectors).T
+    scores = method.score(world.requests, np.arange(world.catalog.size, dtype=np.int32), context)
+    np.testing.assert_allclose(scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+    if normalise:
+        assert np.abs(scores).max() <= 1 + 1e-5
+
+
+def test_ef_is_a_matter_of_the_query_and_survives_loading(context: Context, tmp_path: Path) -> None:
+    method = trained(context, backend="hnsw", ef=37)
+    for phase in ("train", "index"):
+        (tmp_path / phase).mkdir()
+        method.save(tmp_path / phase, phase)
+    again = TwoTower(**{**SMALL, "backend": "hnsw", "ef": 41})  # type: ignore[arg-type]
+    for phase in ("train", "index"):
+        again.load(tmp_path / phase, phase, context)
+    again.query(make_world().requests, 5, context)
+    assert isinstance(again.index_, HNSW) and again.index_.index.ef == 41
+
+
+def random_vectors(count: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, 12), np.float32)
+
+
+def backends(count: int) -> list[Backend]:
+    vectors = random_vectors(count)
+    ids = np.arange(count, dtype=np.int32) * 3  # only each third item is eligible
+    return [Flat(vectors, ids), HNSW.build(vectors, ids, 8, 100, seed=0, threads=1)]
+
+
+def asking(rows: list[list[int]]) -> Requests:
+    count = len(rows)
+    return Requests(np.arange(count), np.full(count, -1, np.int32), Ragged.empty(count), Ragged.from_rows(rows))
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
+def test_search_is_brute_force_over_what_is_eligible_and_not_excluded(at: int) -> None:
+    backend = backends(500)[at]
+    users = np.random.default_rng(1).standard_normal((40, 12), np.float32)
+    rng = np.random.default_rng(2)
+    requests = asking([sorted(rng.choice(1500, row * 10, replace=False)) for row in range(40)])
+    answer = search(backend, users, requests, 10, effort=500, threads=1)
+    expected = Answer.top(backend.ids, users @ random_vectors(500).T, 10, requests.exclude)
+    assert (answer.ids == expected.ids).mean() > (0.999 if at == 0 else 0.97)
+    np.testing.assert_allclose(answer.scores[:, 0], expected.scores[:, 0], rtol=1e-4)
+    assert all(not set(row) & set(out) for row, out in zip(answer.ids.tolist(), requests.exclude, strict=True))
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
+def test_k_above_the_catalog_gives_all_that_there_is(at: int) -> None:
+    backend = backends(7)[at]
+    answer = search(backend, random_vectors(2), asking([[0, 3], []]), 9, effort=1, threads=1)
+    assert answer.ids.shape == (2, 9)
+    assert sorted(answer.ids[0])[:4] == [-1] * 4 and (answer.ids[0] >= 0).sum() == 5
+    assert (answer.ids[1] >= 0).sum() == 7
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
+def test_a_catalog_without_an_eligible_item_gives_nothing(at: int) -> None:
+    answer = search(backends(0)[at], random_vectors(2), asking([[], []]), 3, effort=1, threads=1)
+    assert (answer.ids == -1).all()
+
+
+def test_hnsw_finds_more_with_more_effort_and_all_in_the_end() -> None:
+    flat, graph = backends(3000)
+    users = np.random.default_rng(1).standard_normal((50, 12), np.float32)
+    exact = search(flat, users, asking([[]] * 50), 10, 0, 1).ids
+    shares = [
+        np.mean(
+            [
+                np.isin(*rows).mean()
+                for rows in zip(exact, search(graph, users, asking([[]] * 50), 10, ef, 1).ids, strict=True)
+            ]
+        )
+        for ef in (10, 50, 400)
+    ]
+    assert shares[0] <= shares[1] <= shares[2] and shares[2] > 0.98
