@@ -10,13 +10,13 @@
     set = { dim = 32 }                      # in every run
     grid = { ef = [50, 100, 200] }          # every combination
 
-    [search]                                # instead of grids: the same budget for every method
+    [search]                                # instead of grids: random trials, the same budget for every method
     trials = 20
     seconds = 600
 
 Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions];
-of a method: range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } narrows a search; of the search:
-seed, select (a validation metric, "recall@50").
+of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from
+its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
 """
 
 from __future__ import annotations

@@ -47,13 +47,19 @@ class Range:
 
 
 def declared_range(parameter: Parameter) -> Range | None:
-    """What a method declares: choices, low to high, else the values of its sweep; None where it says nothing."""
+    """The range that a parameter's `sweep` declares; None without one: low and high say what is allowed, not what is
+    worth trying.
+
+    A float is drawn between the least and the greatest value, on a log scale where they span a factor of ten or the
+    parameter asks for it; anything else is one of the values.
+    """
     said = parameter.declaration
-    if said.choices:
-        return Range(values=said.choices)
-    if said.low is not None and said.high is not None and parameter.type in (int, float):
-        return Range(low=said.low, high=said.high, log=said.log and said.low > 0, whole=parameter.type is int)
-    return Range(values=said.sweep) if said.sweep else None
+    if not said.sweep:
+        return None
+    if parameter.type is not float:
+        return Range(values=said.sweep)
+    low, high = float(min(said.sweep)), float(max(said.sweep))
+    return Range(low=low, high=high, log=low > 0 and (said.log or high >= 10 * low))
 
 
 def given_range(parameter: Parameter, said: Any, where: str) -> Range:

@@ -126,5 +126,5 @@ def _costs(baseline: Record, contender: Record, first: str, second: str) -> Rend
         if one is None or two is None:
             continue
         ratio = f"{two / one:.2f}×" if one else wording.NOTHING
-        table.add_row(column.header.replace("\n", " "), column.text(one), column.text(two), ratio)
+        table.add_row(wording.one_line(column.header), column.text(one), column.text(two), ratio)
     return table

@@ -19,7 +19,7 @@ def markdown(tasks: Sequence[TaskRows]) -> str:
     parts = []
     for task in tasks:
         shown, rows = _shown(task)
-        heads = ["method", *(_words(column.header) for column in shown)]
+        heads = ["method", *(wording.one_line(column.header) for column in shown)]
         lines = [f"**{task.title}**", ""]
         lines += [part for text in (task.facts, task.notes) if text for part in (text, "")]
         lines += [_pipes(heads), _pipes(["---", *["---:"] * len(shown)])]
@@ -34,7 +34,7 @@ def latex(tasks: Sequence[TaskRows]) -> str:
     parts = []
     for task in tasks:
         shown, rows = _shown(task)
-        heads = ["method", *(_words(column.header) for column in shown)]
+        heads = ["method", *(wording.one_line(column.header) for column in shown)]
         lines = [
             f"% {task.title}: {task.facts}",
             r"\begin{tabular}{l" + "r" * len(shown) + "}",
@@ -122,10 +122,6 @@ def _flat(record: Record, label: str, task: TaskRows) -> dict[str, object]:
             line[f"{phase}_{name}"] = lookup(record, "phases", phase, name)
     line["error"] = failure(label, record).text if record.get("status") != "ok" else ""
     return line
-
-
-def _words(header: str) -> str:
-    return header.replace("\n@", "@").replace("\n", " ").replace("req /s", "req/s")
 
 
 def _pipes(cells: Sequence[str]) -> str:

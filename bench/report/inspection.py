@@ -24,6 +24,7 @@ from bench.store import columns
 
 LOG_LINES = 12
 HISTORY = 12
+SHOWN = {"oracle": ("recall", "index_loss", "coverage"), "validation": ("recall", "ndcg")}
 
 
 def run(record: Record, folder: Path) -> RenderableType:
@@ -37,7 +38,10 @@ def run(record: Record, folder: Path) -> RenderableType:
     sentence = verdict(name, record, task) if succeeded(record) else failure(name, record)
     parts += [Text(sentence.text, "red" if sentence.failed else ""), _facts(record, folder)]
     if succeeded(record):
-        parts += [_metrics(record), Text("One request in full: bench inspect RUN --request 0", "dim")]
+        parts += [
+            _metrics(record),
+            Text(f"One request in full: bench inspect {str(record.get('run_id'))[:8]} --request 0", "dim"),
+        ]
     else:
         parts += [Text(str(record.get("traceback") or record.get("error") or "").strip()), *_log(folder)]
     return Group(*parts)
@@ -128,12 +132,11 @@ def _metrics(record: Record) -> Table:
     for k in ks:
         table.add_column(f"@{k}", justify="right")
     for part, prefix in (("metrics", ""), ("oracle", "oracle "), ("validation", "validation ")):
-        values = record.get(part) or {}
-        names = dict.fromkeys(_split(name)[0] for name in values if "@" in name)
-        kept = [name for name in names if part != "validation" or name in ("recall", "ndcg")]
-        for name in kept:
-            shown = prefix + name if part != "oracle" or name == "recall" or name.startswith("recall/") else name
-            table.add_row(shown, *(_interval(record, part, name, k) for k in ks))
+        names = dict.fromkeys(_split(name) for name in record.get(part) or {} if "@" in name)
+        for name in names:
+            if name.partition("/")[0] in SHOWN.get(part, (name,)):
+                shown = name if name.startswith("index_loss") else prefix + name
+                table.add_row(shown, *(_interval(record, part, name, k) for k in ks))
     return table
 
 
@@ -149,10 +152,10 @@ def _interval(record: Record, part: str, name: str, k: int) -> str:
     return f"{text(value)} ({text(found['low'])} to {text(found['high'])})"
 
 
-def _split(name: str) -> tuple[str, int]:
+def _split(name: str) -> str:
+    """A metric's name without its depth."""
     metric, _, rest = name.partition("@")
-    depth, slash, which = rest.partition("/")
-    return metric + slash + which, int(depth)
+    return metric + "".join(rest.partition("/")[1:])
 
 
 def _protocol(record: Record) -> str:

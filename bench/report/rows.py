@@ -86,10 +86,10 @@ def labels(records: Sequence[Record]) -> list[str]:
         fellows = [row for row in records if lookup(row, "method", "name") == name]
         parts = [f"{key}={_plain(value)}" for key, value in _distinct(record, fellows)]
         result.append(" ".join([name, *parts]))
-    for at, label in enumerate(result):
-        if result.count(label) > 1:
-            result[at] = f"{label} ({str(records[at].get('run_id', at))[:8]})"
-    return result
+    ids = [str(record.get("run_id") or at) for at, record in enumerate(records)]
+    specs = [one.partition("/")[0][:8] for one in ids]
+    short = specs if len(set(specs)) == len(specs) else [one.rpartition("/")[2] for one in ids]
+    return [f"{label} ({short[at]})" if result.count(label) > 1 else label for at, label in enumerate(result)]
 
 
 def protocol_text(record: Record) -> str:
@@ -120,10 +120,11 @@ def _protocol_text(found: object) -> str:
 
 def _task_rows(records: list[Record], by: str | None) -> TaskRows:
     first = next((row for row in records if lookup(row, "task", "title")), records[0])
-    title = lookup(first, "task", "title") or lookup(first, "task", "dataset") or "unknown data"
+    title = lookup(first, "task", "title")
+    title = f"{title}{_settings(first)}" if title else lookup(first, "task", "dataset") or "unknown data"
     ordered = sort(records, by or f"recall@{main_k(records)}")
     return TaskRows(
-        f"{title}{_settings(first)} · {protocol_label(first)}",
+        f"{title} · {protocol_label(first)}",
         _facts(first),
         findings.task_notes(lookup(first, "task", "audit")),
         tuple(ordered),

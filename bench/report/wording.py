@@ -87,3 +87,8 @@ def short_count(value: float | None) -> str:
             shown = value / divisor
             return f"{shown:,.0f}{unit}" if divisor == 1 or shown >= 99.95 else f"{shown:.1f}{unit}"
     return f"{value / 1e9:.1f}G"
+
+
+def one_line(header: str) -> str:
+    """A column's header on one line: "recall@50", "p50 ms", "req/s"."""
+    return header.replace("\n@", "@").replace("\n/", "/").replace("\n", " ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,6 +77,12 @@ def make_bound(recall: float = 0.61) -> dict[str, Any]:
 def make_failure(name: str = "ease", status: str = "memory", error: str = "train grew past 2.0 GB") -> dict[str, Any]:
     empty: dict[str, Any] = {"metrics": {}, "oracle": {}, "work": {}, "latency_ms": {}, "phases": {}}
     return make_record(name, status=status, error=error, throughput_qps=None, **empty)
+
+
+@pytest.fixture
+def made() -> SimpleNamespace:
+    """Makers of records: finished(name, recall, **changes), bound(recall), failure(name, status, error)."""
+    return SimpleNamespace(finished=make_record, bound=make_bound, failure=make_failure)
 
 
 @pytest.fixture

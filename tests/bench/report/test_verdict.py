@@ -1,0 +1,68 @@
+import pytest
+
+from bench.report.rows import group
+from bench.report.verdict import failure, verdict
+
+
+def said(record, *others):
+    (task,) = group([record, *others])
+    label = next(label for label, row in task.pairs() if row is record)
+    return verdict(label, record, task).text
+
+
+def with_loss(made, recall, oracle, **changes):
+    loss = (oracle - recall) / oracle
+    return made.finished(
+        recall=recall, oracle={"recall@50": {"value": oracle}, "index_loss@50": {"value": loss}}, **changes
+    )
+
+
+def test_a_small_loss_blames_the_model(made):
+    assert said(with_loss(made, 0.412, 0.414), made.bound()) == (
+        "dvf finds .412 of the targets in its top 50 (bayes: .610). Its scorer over all items would find .414: the "
+        "index loses 0.5%, so the model, not the index, is what to improve."
+    )
+
+
+def test_no_loss_is_said_plainly(made):
+    assert "the index loses nothing, so the model" in said(with_loss(made, 0.4, 0.4))
+
+
+def test_a_large_loss_blames_the_index(made):
+    assert "loses 25.0%: let it search wider before touching the model" in said(with_loss(made, 0.3, 0.4))
+
+
+def test_beside_the_bound_the_larger_gap_is_blamed(made):
+    assert "loses 5.0%, more than the model does" in said(with_loss(made, 0.57, 0.60), made.bound(0.61))
+    assert "a better model more" in said(with_loss(made, 0.38, 0.40), made.bound(0.61))
+
+
+def test_an_index_that_finds_more_than_its_scorer_is_said(made):
+    assert "the index finds 5.0% more than that, so the model" in said(with_loss(made, 0.42, 0.40))
+
+
+def test_without_a_scorer_nothing_is_blamed(made):
+    assert said(made.finished("item_cf", 0.3, oracle=None)).endswith("cannot be split into model and index.")
+
+
+def test_a_sample_is_said(made):
+    record = with_loss(made, 0.412, 0.414)
+    record["oracle"]["sample"], record["task"]["requests"] = 500, 2000
+    assert "would find .414 (on a sample of 500 requests)" in said(record)
+
+
+def test_the_bound_is_explained(made):
+    assert said(made.bound()).startswith("bayes knows the simulator's preferences: .610 is the most")
+
+
+def test_the_null_method_shows_the_floor(made):
+    assert "its p50 of 1.23 ms is what the harness itself takes" in said(made.finished("null", 0.0))
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "memory", "invalid", "unavailable"])
+def test_a_failure_names_its_first_line_and_where_to_read_more(made, status):
+    line = failure("ease", made.failure(status=status, error="first line\nsecond line"))
+    assert line.failed
+    assert "first line" in line.text
+    assert "second line" not in line.text
+    assert "bench inspect" in line.text

@@ -1,0 +1,296 @@
+"""The command line as a user meets it; runs themselves are made up, but for one."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench import cli
+from bench.errors import DataError
+from bench.run import lifecycle
+from bench.store import results
+from bench.store.results import Store
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """call("run", ...) -> (exit code, stdout, stderr), in an empty folder with its own cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def go(*words):
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(words))
+        shown = capsys.readouterr()
+        return end.value.code, shown.out, shown.err
+
+    return go
+
+
+@pytest.fixture
+def fake_run(monkeypatch, made):
+    """Runs that take no time; what was asked for is listed."""
+    asked = []
+
+    def run(plan, home, watch, *, again=False):
+        asked.append((plan, home, again))
+        watch.stage("train")
+        if plan.method == "ease":
+            return made.failure()
+        return made.finished(plan.method, 0.3)
+
+    monkeypatch.setattr(lifecycle, "run", run)
+    return asked
+
+
+@pytest.fixture
+def stored(tmp_path, made):
+    """Two runs in ./results."""
+    store = Store(tmp_path / "results")
+    for spec, name, recall in (("aaaa0000aaaa0000", "dvf", 0.4), ("bbbb0000bbbb0000", "item_cf", 0.3)):
+        with store.execution(spec) as folder:
+            results.write(folder, made.finished(name, recall, spec_id=spec, timing="none"))
+    return store
+
+
+def test_help_teaches_with_examples(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "bench run --method dvf" in out
+    for command in ("run", "sweep", "results", "inspect", "compare", "data", "list", "show", "doctor"):
+        assert f" {command} " in out
+    assert "--plugin ./mine.py:LSH" in call("run", "--help")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["data"], ["data", "audit"], ["results"], ["inspect"], ["compare"], ["list"], ["show"], ["sweep"], ["doctor"]],
+)
+def test_every_command_has_a_help_page(call, words):
+    code, out, _ = call(*words, "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_the_command_line_starts_without_the_libraries_of_the_work():
+    heavy = {"torch", "faiss", "numba", "pandas", "polars", "pyarrow", "scipy"}
+    program = f"import sys, bench.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_several_methods_and_data_sets_are_run_one_after_another(call, fake_run, tmp_path):
+    code, out, err = call(
+        "run",
+        "-m",
+        "popularity,item_cf",
+        "-m",
+        "null",
+        "-d",
+        "synthetic:seed=1",
+        "-d",
+        "movielens-1m",
+        "--json",
+        "out.json",
+    )
+    assert code == 0, err
+    assert [(plan.method, plan.dataset) for plan, _, _ in fake_run] == [
+        (method, dataset)
+        for dataset in ("synthetic:seed=1", "movielens-1m")
+        for method in ("popularity", "item_cf", "null")
+    ]
+    assert len((tmp_path / "out.json").read_text().splitlines()) == 6
+    assert out.count("finds .300 of the targets") == 4  # of null something else is said
+    assert "done: " in err
+
+
+def test_options_reach_the_plan(call, fake_run, tmp_path):
+    words = (
+        "run -m popularity --set half_life=30 --k 20 --seed 3 -p next-item:users=50 --seen answered --recall-over min-k"
+    )
+    limits = "--timeout 2m --memory 2GB --threads 1 --timing none --again --results elsewhere"
+    code, _, err = call(*words.split(), *limits.split())
+    assert code == 0, err
+    plan, home, again = fake_run[0]
+    assert plan.settings == {"half_life": "30"}
+    assert (plan.ks, plan.seed, plan.protocol, plan.threads, plan.timing) == (
+        (10, 20),
+        3,
+        "next-item:users=50",
+        1,
+        "none",
+    )
+    assert (plan.conventions.seen, plan.conventions.recall_over) == ("answered", "min_k")
+    assert (plan.limits.seconds, plan.limits.memory_bytes) == (120.0, 2 * 10**9)
+    assert again
+    assert (home.results.name, home.cache, home.data_root) == ("elsewhere", tmp_path / "cache", None)
+
+
+def test_a_failed_run_is_a_row_and_the_exit_code_says_so(call, fake_run):
+    code, out, _ = call("run", "-m", "ease,popularity")
+    assert code == 1
+    assert "✗ ease grew past its memory limit" in out
+    assert "popularity finds" in out
+
+
+def test_data_that_cannot_be_used_do_not_stop_the_other_runs(call, monkeypatch, made):
+    def run(plan, home, watch, *, again=False):
+        if plan.dataset == "epinions":
+            raise DataError("epinions: no network; name a folder by --data-root")
+        return made.finished(plan.method)
+
+    monkeypatch.setattr(lifecycle, "run", run)
+    code, out, _ = call("run", "-m", "popularity", "-d", "epinions,synthetic")
+    assert code == 1
+    assert "no network; name a folder by --data-root" in out
+    assert "popularity finds" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run"], "name a method"),
+        (["run", "-m", "popularty"], "Did you mean 'popularity'"),
+        (["run", "-m", "popularity", "-d", "movielens-1n"], "Did you mean 'movielens-1m'"),
+        (["run", "-m", "popularity", "-p", "next-itm"], "Did you mean 'next-item'"),
+        (["run", "-m", "popularity", "-p", "next-item:user=3"], "Did you mean 'users'"),
+        (["run", "-m", "popularity", "--set", "halflife=3"], "Did you mean 'half_life'"),
+        (["run", "-m", "popularity", "--set", "half_life=often"], "half_life='often' is no float"),
+        (["run", "-m", "popularity", "--columns", "user=u"], "--columns belongs to --data"),
+        (["run", "-m", "popularity", "--methd", "x"], "--method"),
+        (["run", "-m", "popularity", "--memory", "lots"], "no amount of memory"),
+        (["run", "-m", "popularity", "--plugin", "nowhere.py:X"], "there is no file"),
+        (["show", "popularty"], "Did you mean 'popularity'"),
+        (["inspect", "nothing"], "there is no run 'nothing'"),
+        (["data", "stats"], "name a data set"),
+        (["lst"], "list"),
+    ],
+)
+def test_a_wrong_command_says_what_to_mend_and_exits_with_2(call, fake_run, words, message):
+    code, _, err = call(*words)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not fake_run
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    from bench.errors import UsageError
+
+    with pytest.raises(UsageError):
+        cli.main(["run", "--debug"])
+
+
+def test_interruption_is_one_line_and_130(call, monkeypatch):
+    def run(plan, home, watch, *, again=False):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "run", run)
+    code, _, err = call("run", "-m", "popularity")
+    assert code == 130
+    assert err.strip().splitlines()[-1].startswith("interrupted: ")
+
+
+def test_results_are_listed_filtered_and_written(call, stored):
+    code, out, _ = call("results")
+    assert code == 0
+    assert out.index("dvf") < out.index("item_cf")
+    assert "item_cf" not in call("results", "--filter", "method=dvf")[1]
+    assert [
+        record["method"]["name"]
+        for record in json.loads(call("results", "--format", "json", "--sort", "-recall@50")[1])
+    ] == ["item_cf", "dvf"]
+    assert "no results in results meet" in call("results", "--filter", "method=ease")[1]
+    assert "bench run makes some" in call("results", "--results", "empty")[1]
+
+
+def test_a_run_is_shown_in_full(call, stored):
+    code, out, _ = call("inspect", "aaaa")
+    assert code == 0
+    for text in ("ef=100", ".400 (.392 to .407)", "Some CPU", "train", "32 s", "2,000 requests"):
+        assert text in out
+
+
+def test_a_sweep_carries_on_after_a_failure_and_shows_all(call, fake_run, tmp_path):
+    (tmp_path / "s.toml").write_text("title = 'Mine'\n[[methods]]\nname = 'ease'\n[[methods]]\nname = 'popularity'\n")
+    code, out, _ = call("sweep", "s.toml", "--json", "all.json")
+    assert code == 1
+    assert "Mine" in out
+    assert "✗ ease" in out
+    assert "popularity finds" in out
+    assert len((tmp_path / "all.json").read_text().splitlines()) == 2
+
+
+def test_a_search_reports_the_chosen_trial_of_each_method(call, fake_run, tmp_path):
+    (tmp_path / "s.toml").write_text(
+        "[search]\ntrials = 3\nseconds = 1000\n[[methods]]\nname = 'item_cf'\n[[methods]]\nname = 'popularity'\n"
+    )
+    code, out, _ = call("sweep", "s.toml")
+    assert code == 0
+    assert len(fake_run) == 6
+    assert "item_cf: 3 of 3 trials" in out
+    assert out.count("finds .300") == 2
+
+
+def test_a_dry_run_lists_and_runs_nothing(call, fake_run, tmp_path, stored):
+    (tmp_path / "s.toml").write_text("[[methods]]\nname = 'item_cf'\ngrid = { neighbours = [10, 20] }\n")
+    code, out, _ = call("sweep", "s.toml", "--dry-run")
+    assert code == 0
+    assert "neighbours=20" in out
+    assert "2 of 2 runs to do" in out
+    assert not fake_run
+
+
+def test_lists_and_pages_of_what_is_installed(call):
+    assert "next-item" in call("list", "protocols")[1]
+    assert "recall@k" in call("list", "metrics")[1]
+    assert "movielens-1m" in call("list", "datasets")[1]
+    shown = call("show", "item_cf")[1]
+    assert "train parameters (changing one trains anew)" in shown
+    assert "neighbours" in shown
+    assert "GroupLens" in call("show", "movielens-1m")[1]
+    assert "drift" in call("show", "synthetic")[1]
+
+
+def test_a_broken_plugin_keeps_its_row_with_the_error(call, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from bench import catalog
+
+    def broken(**selection):
+        group = selection["group"]
+        return [EntryPoint("broken", "no_such_module:X", group)] if group == catalog.METHODS else []
+
+    monkeypatch.setattr(catalog.importlib.metadata, "entry_points", broken)
+    code, out, _ = call("list", "methods")
+    assert code == 0
+    assert "broken" in out
+    assert "named 'no_such_module'" in " ".join(out.split())
+    code, out, _ = call("doctor")
+    assert code == 1
+    assert "✗ the plugin 'broken'" in out
+
+
+def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{user},{item},{time}" for user in range(80) for time, item in enumerate(rng.permutation(40)[:12])]
+    (tmp_path / "clicks.csv").write_text("\n".join(["uid,sku,ts", *rows]))
+    source = ("--data", "clicks.csv", "--columns", "user=uid,item=sku,time=ts")
+    code, out, err = call("run", "-m", "popularity,null", *source, "-p", "next-item:users=15", "--timing", "none")
+    assert code == 0, err + out
+    assert "popularity finds" in out
+    names = [record["run_id"][:10] for record in json.loads(call("results", "--format", "json")[1])]
+    assert len(names) == 2
+    code, out, err = call("inspect", names[0], "--request", "2")
+    assert code == 0, err
+    assert "targets are among the" in out
+    assert "requests 0 to 14" in call("inspect", names[0], "--request", "9999")[2]
+    code, out, err = call("compare", *names)
+    assert code == 0, err
+    assert "recall@50" in out
+    assert "sign-flip" in out
+    assert "interactions repeat an earlier one" in call("data", "audit", *source)[1]
+    assert "960" in call("data", "stats", *source)[1]

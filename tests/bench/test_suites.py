@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from bench.errors import ParameterError, UnknownName, UsageError
+from bench.suites import load_suite
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder, text):
+    path = folder / "suite.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_suite_is_every_method_on_every_task_with_every_combination(tmp_path):
+    suite = load_suite(
+        write(
+            tmp_path,
+            """
+            title = "A title"
+            datasets = ["synthetic", "movielens-1m"]
+            protocols = ["next-item:users=50"]
+            seeds = [0, 1]
+            ks = [5, 20]
+            timeout = 60
+            memory_gb = 2
+            [conventions]
+            seen = "answered"
+            [[methods]]
+            name = "item_cf"
+            set = { shrink = 5 }
+            grid = { neighbours = [10, 20] }
+            [[methods]]
+            name = "popularity"
+            """,
+        )
+    )
+    assert suite.title == "A title"
+    assert len(suite.plans) == 2 * 2 * (2 + 1)
+    first = suite.plans[0]
+    assert (first.dataset, first.protocol, first.seed, first.k) == ("synthetic", "next-item:users=50", 0, 20)
+    assert first.settings == {"shrink": 5, "neighbours": 10}
+    assert first.conventions.seen == "answered"
+    assert (first.limits.seconds, first.limits.memory_bytes) == (60, 2_000_000_000)
+    assert [plan.method for plan in suite.plans[:3]] == ["item_cf", "item_cf", "popularity"]
+
+
+def test_a_search_has_the_same_budget_for_every_method_and_leaves_alone_what_is_set(tmp_path):
+    suite = load_suite(
+        write(
+            tmp_path,
+            """
+            [search]
+            trials = 7
+            seconds = 30
+            seed = 3
+            [[methods]]
+            name = "item_cf"
+            set = { shrink = 5 }
+            [[methods]]
+            name = "ease"
+            range = { regularisation = { low = 10, high = 20 } }
+            """,
+        )
+    )
+    assert not suite.plans
+    assert {(one.trials, one.seconds, one.seed, one.select) for one in suite.searches} == {(7, 30.0, 3, "recall@50")}
+    cf, ease = suite.searches
+    assert list(cf.ranges) == ["neighbours"]
+    assert (ease.ranges["regularisation"].low, ease.ranges["regularisation"].high) == (10, 20)
+    assert all(plan.settings["shrink"] == 5 for plan in cf.plans())
+
+
+def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
+    suite = load_suite(write(tmp_path, '[[methods]]\nname = "./mine.py:LSH"'))
+    assert suite.plans[0].method == str(tmp_path / "mine.py:LSH")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("datasets = [", UsageError, "not valid TOML"),
+        ("title = 3\n[[methods]]\nname = 'ease'", UsageError, "title = 3 should be of type str"),
+        ("dataset = 'synthetic'", UnknownName, "Did you mean 'datasets'"),
+        ("title = 'none'", UsageError, "names no method"),
+        ("[[methods]]\nset = { a = 1 }", UsageError, "number 1 needs name"),
+        ("[[methods]]\nname = 'ease'\nsett = { a = 1 }", UnknownName, "Did you mean 'set'"),
+        ("[[methods]]\nname = 'ease'\ngrid = { regularisation = 1 }", UsageError, "must be a list"),
+        ("[[methods]]\nname = 'ease'\nrange = { regularisation = [1] }", UsageError, r"belongs to a \[search\]"),
+        ("[search]\n[[methods]]\nname = 'ease'\ngrid = { regularisation = [1] }", UsageError, "remove grid"),
+        ("[search]\n[[methods]]\nname = 'ease'\nrange = { regularization = [1] }", UnknownName, "'regularisation'"),
+        ("[search]\ntrials = 0\n[[methods]]\nname = 'ease'", UsageError, "above 0"),
+        ("[conventions]\nseen = 'no'\n[[methods]]\nname = 'ease'", ParameterError, "filtered"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, error, words):
+    with pytest.raises(error, match=words):
+        load_suite(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "suites").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_suites_of_the_project_can_be_read(path):
+    suite = load_suite(path)
+    assert suite.plans or suite.searches
