@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+BEGUN = ".begun-"
+
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -52,6 +54,26 @@ def write_text(path: Path, text: str) -> None:
         begun.replace(path)
     finally:
         begun.unlink(missing_ok=True)
+
+
+def begin(folder: Path, name: str) -> Path:
+    """A new empty folder `.begun-<process>-<name>` in `folder`; those that killed processes left there are removed."""
+    for left in folder.glob(f"{BEGUN}*"):
+        if not _alive(left.name.removeprefix(BEGUN).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    begun = folder / f"{BEGUN}{os.getpid()}-{name}"
+    begun.mkdir(parents=True)
+    return begun
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:

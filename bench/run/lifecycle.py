@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
-import tempfile
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import errors
+from bench.cache import begin
 from bench.catalog import method_class
 from bench.data.task import Task
 from bench.measure import machine, threads
@@ -121,22 +122,28 @@ def _execute(this: Execution) -> None:
     try:
         if this.method.problem is not None:
             raise this.method.problem
-        scratch = this.home.cache / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=scratch) as temporary:
-            phases, measured = _phases(this, Path(temporary))
-            record["phases"] = phases
+        temporary = begin(this.home.cache / "scratch", this.spec.id)
+        try:
+            record["phases"], measured = _phases(this, temporary)
             record |= measured
             this.watch.stage("metrics")
-            record |= judge(this.task, this.plan, Path(temporary) / "out", this.folder)
+            record |= judge(this.task, this.plan, temporary / "out", this.folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
         if record["work"]:
             record["work"]["share"] = record["work"]["mean"] / max(1, len(this.task.catalog().candidates()))
         record["status"] = "ok"
     except (errors.BenchError, OSError) as error:
         record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")
-        record["error"] = str(error)
+        record["error"] = _said(error, this.home)
         record["traceback"] = "\n".join(getattr(error, "__notes__", [])) or traceback.format_exc()
     results.write(this.folder, record)
+
+
+def _said(error: Exception, home: Home) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({error}); free space for --results {home.results} and --cache {home.cache}"
+    return str(error)
 
 
 def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -231,8 +238,3 @@ def _header(this: Execution) -> dict[str, Any]:
             **machine.git_state(Path(__file__).parent),
         },
     }
-
-
-def forget_scratch(home: Home) -> None:
-    """Remove what killed runs left in the scratch folder."""
-    shutil.rmtree(home.cache / "scratch", ignore_errors=True)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cache import write_text
+from bench.cache import begin, write_text
 from bench.errors import StoreError, UnknownName
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BEGUN = ".begun-"
 
 
 class Store:
@@ -32,9 +29,7 @@ class Store:
         """A new folder for one execution of `spec_id`, moved to its place when the block ends without an error."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         try:
-            self._sweep()
-            begun = self.runs / f"{BEGUN}{os.getpid()}-{stamp}"
-            begun.mkdir(parents=True)
+            begun = begin(self.runs, stamp)
         except OSError as error:
             raise StoreError(
                 f"{self.runs}: results cannot be written here ({error}); name another folder by --results"
@@ -85,13 +80,6 @@ class Store:
         import pandas as pd
 
         return pd.json_normalize(self.records())
-
-    def _sweep(self) -> None:
-        """Remove what killed runs left."""
-        for begun in self.runs.glob(f"{BEGUN}*"):
-            owner = begun.name.removeprefix(BEGUN).partition("-")[0]
-            if not Path(f"/proc/{owner}").exists() or int(owner) == os.getpid():
-                shutil.rmtree(begun, ignore_errors=True)
 
 
 def run_id(folder: Path) -> str:
