@@ -74,11 +74,11 @@ def _best(met, totals, closed, keys):  # type: ignore[no-untyped-def]
     """Put the best of `met` that are not closed at the front of `keys` int64 [2k], best first; returns how many."""
     k = len(keys) // 2
     bits = totals.view(np.int32)  # positive floats are ordered as their bits are
-    filled, bar = 0, np.int64(0)
+    filled, bar = 0, np.iinfo(np.int64).max
     for item in met:
         # keys ascend from the best; of equal scores the smaller id comes first
         key = ((LAST - np.int64(bits[item])) << 32) | np.int64(item)
-        if (filled >= k and key >= bar) or closed[item]:
+        if key >= bar or closed[item]:
             continue
         keys[filled] = key
         filled += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Catalog, Context, Evaluation, Interactions, Ragged, Requests, TrainingData, Unavailable
+from bench import Answer, Catalog, Context, Evaluation, Interactions, Ragged, Requests, TrainingData, Unavailable
 from bench.run.hooks import connect
 from bench_baselines import ease, neighbours
 from bench_baselines.ease import EASE
@@ -91,6 +91,20 @@ def test_item_cf_keeps_the_nearest_neighbours_of_each_answered_item():
     answer = _query(hooks, _requests([[0], [1]]), 2)
     assert answer.ids.tolist() == [[1, 3], [0, 2]]
     assert answer.scores[0, 1] < 0 < answer.scores[1, 1]
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 25])
+def test_item_cf_answers_the_best_of_all_its_scores(k):
+    rng = np.random.default_rng(2)
+    rows = [rng.integers(0, 80, 9) for _ in range(70)]
+    hooks = _ready(ItemCF(neighbours=15), _data(rows, 80))
+    requests = _requests([rng.integers(0, 80, size) for size in (0, 1, 3, 9, 30, 200)])
+    everything = np.arange(80, dtype=np.int32)
+    scores = hooks.score(requests=requests, items=everything, context=CONTEXT)
+    expected = Answer.top(everything, scores, k, requests.exclude)
+    answer = _query(hooks, requests, k)
+    assert (answer.ids == expected.ids).all()
+    assert (answer.scores == expected.scores).all()
 
 
 def test_item_cf_fills_up_with_popular_items_that_are_eligible_and_not_excluded():
