@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
+from bench_dvf.effort import fitted
 from bench_dvf.network import Network
 from bench_dvf.objective import Objective
 from bench_dvf.pairs import PairScorer
 from bench_dvf.validation import shortlist_recall
-from bench_index.beam import Effort, search
+from bench_index.beam import search
 from bench_index.graph import Graph
 from bench_index.hnsw import build_hnsw
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
@@ -73,20 +74,30 @@ class DVF:
     links: int = param(32, phase="index", help="M of HNSW: links a node, twice as many at the bottom", low=2, high=256)
     ef_construction: int = param(40, phase="index", help="candidates looked at to link a node", low=1, high=100_000)
     ef: tuple[int, ...] = param(
-        (100, 200, 400), phase="query", help="beam width on each layer, the bottom one last", low=1, high=1_000_000
+        (100, 200, 400),
+        phase="query",
+        help="beam width on each layer, the bottom last; the upper ones are narrowed where share allows few items",
+        low=1,
+        high=1_000_000,
     )
     rounds: tuple[int, ...] = param(
-        (1, 1, 3), phase="query", help="T: expansions on each layer, the bottom one last", low=1, high=100_000
+        (1, 1, 3), phase="query", help="T: expansions of the beam on each layer, the bottom last", low=1, high=100_000
     )
-    step: int = param(0, phase="query", help="candidates expanded in one round; 0: all new ones", low=0, high=1_000_000)
     share: float = param(
         0.1,
         phase="query",
-        help="at most this share of the catalog is scored, unless k asks for more",
+        help="at most this share of the candidates is scored, unless k asks for more",
         low=0.0001,
         high=1.0,
         sweep=(0.02, 0.05, 0.1, 0.2),
         log=True,
+    )
+    step: int = param(
+        0,
+        phase="query",
+        help="candidates expanded at once; 0: as the share allows, the whole beam on large catalogs",
+        low=0,
+        high=1_000_000,
     )
 
     network_: Network = field(init=False, repr=False)
@@ -122,8 +133,7 @@ class DVF:
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
-        limit = int(np.ceil(self.share * len(self.graph_)))
-        effort = Effort(self.ef, self.rounds, limit, self.step)
+        effort = fitted(self.graph_, self.ef, self.rounds, self.share, self.step)
         answers = []
         with torch.inference_mode():
             for begin in range(0, max(1, len(requests)), REQUESTS_AT_ONCE):

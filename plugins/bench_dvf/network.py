@@ -11,7 +11,6 @@ from bench_neural.encoders import ItemEncoder
 from bench_neural.history import aligned
 from bench_neural.scorers import Asked, TargetAttentionScorer
 from bench_neural.users import UserEncoder
-from bench_neural.windows import Batch
 
 
 class Network(nn.Module):
@@ -28,10 +27,10 @@ class Network(nn.Module):
         self.refine = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
         nn.init.zeros_(self.refine[-1].weight)
 
-    def items(self) -> Tensor:
-        """The vectors (N, d) of the whole bound catalog."""
-        embedded = self.encoder()
-        return embedded + self.refine(embedded)  # (N, d)
+    def items(self, ids: Tensor | None = None) -> Tensor:
+        """The vectors (n, d) of `ids` int64 (n,), or of the whole bound catalog."""
+        embedded = self.encoder(ids)
+        return embedded + self.refine(embedded)  # (n, d)
 
     def requests(self, requests: Requests, items: Tensor) -> Asked:
         """What the scorer computes from the requests; items (N, d): the catalog's vectors."""
@@ -40,11 +39,11 @@ class Network(nn.Module):
         behaviours = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(items.device), items)  # (B, L, d)
         return self.scorer.asked(self.users.requests(requests, items), behaviours, ages)
 
-    def moments(self, batch: Batch, at: Tensor, states: Tensor, history: Tensor) -> Asked:
+    def moments(self, at: Tensor, states: Tensor, history: Tensor) -> Asked:
         """The same for moments of training windows.
 
         at int64 (B, M): M moments of each window; states (B, L + 1, d): the user network's; history (B, L, d): item
-        vectors of batch.history. Gives B * M rows, window by window.
+        vectors of the windows. Gives B * M rows, window by window.
         """
         rows, count, dim = *at.shape, states.shape[2]
         state = states.gather(1, at[:, :, None].expand(-1, -1, dim)).view(rows * count, dim)  # (B * M, d)

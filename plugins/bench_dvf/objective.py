@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,18 +12,35 @@ from torch.nn import functional
 
 from bench_dvf.network import Network
 from bench_neural.losses import full_softmax, sampled_softmax
-from bench_neural.negatives import NegativeSampler
+from bench_neural.negatives import Candidates, NegativeSampler
 from bench_neural.windows import Batch
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here the inner product is contrasted with the whole catalog
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """A batch as the network sees it. vectors (n, d) of the items `ids` int64 (n,), ascending, that it needs; states
+    (B, L + 1, d) of the user network; history (B, L, d): item vectors of batch.history."""
+
+    batch: Batch
+    ids: Tensor
+    vectors: Tensor
+    states: Tensor
+    history: Tensor
+
+    def items(self, ids: Tensor) -> Tensor:
+        """Vectors (..., d) of some of the items."""
+        return functional.embedding(torch.searchsorted(self.ids, ids), self.vectors)
 
 
 class Objective:
     """The loss of one batch of windows: of the inner product at every moment, and of the whole score at some of them.
 
     Both are a softmax over the target and items shared by the batch, drawn by frequency^power and evenly, corrected by
-    logQ; so the work is large matrix products. Attention costs as much a pair as all else together, so the whole score
-    is learnt at `moments` random moments a window and against `negatives` // 4 items.
+    logQ (the inner product's over a catalog of at most 5,000 items is exact); so the work is large matrix products.
+    Attention costs as much a pair as all else together: the whole score is learnt at `moments` random moments a window
+    and against a quarter of the negatives.
     """
 
     def __init__(
@@ -35,40 +54,49 @@ class Objective:
     ) -> None:
         self.network, self.sampler, self.generator = network, sampler, generator
         self.negatives, self.moments = negatives, moments
-        known = np.flatnonzero(counts)
-        self.known = torch.from_numpy(known).to(sampler.device) if len(known) <= FULL_SOFTMAX_ITEMS else None
+        self.known = torch.from_numpy(np.flatnonzero(counts)).to(sampler.device)
+        self.full = len(self.known) <= FULL_SOFTMAX_ITEMS
 
     def __call__(self, batch: Batch) -> Tensor:
-        items = self.network.items()  # (N, d)
-        history = functional.embedding(batch.history.clamp(min=0), items)  # (B, L, d)
-        states = self.network.users.windows(batch, history)  # (B, L + 1, d)
-        return self._inner(batch, states, items) + self._whole(batch, states, history, items)
+        some = self.sampler.draw(max(1, self.negatives // 4))
+        if self.full:
+            moments = self._read(batch, self.known)
+            return self._inner(moments, None) + self._whole(moments, some)
+        many = self.sampler.draw(self.negatives)
+        met = batch.following[batch.following >= 0]
+        moments = self._read(batch, torch.unique(torch.cat([met, many.ids, some.ids])))
+        return self._inner(moments, many) + self._whole(moments, some)
 
-    def _inner(self, batch: Batch, states: Tensor, items: Tensor) -> Tensor:
-        """The loss of the inner product at every moment."""
-        state, targets = states[batch.moments], batch.targets[batch.moments]  # (P, d), (P,)
-        scores = (state * functional.embedding(targets, items)).sum(1)  # (P,)
-        if self.known is not None:
-            return full_softmax(state, items[self.known], scores)
-        drawn = self.sampler.draw(self.negatives)
+    def _read(self, batch: Batch, ids: Tensor) -> _Moments:
+        vectors = self.network.items(ids)  # (n, d)
+        place = torch.searchsorted(ids, batch.history.clamp(min=0)).clamp(max=len(ids) - 1)
+        history = functional.embedding(place, vectors)  # (B, L, d)
+        return _Moments(batch, ids, vectors, self.network.users.windows(batch, history), history)
+
+    def _inner(self, moments: _Moments, drawn: Candidates | None) -> Tensor:
+        """The loss of the inner product at every moment, over the drawn items or, without, over all that are known."""
+        batch = moments.batch
+        state, targets = moments.states[batch.moments], batch.targets[batch.moments]  # (P, d), (P,)
+        scores = (state * moments.items(targets)).sum(1)  # (P,)
+        if drawn is None:
+            return full_softmax(state, moments.vectors, scores)
         blocked = targets[:, None] == drawn.ids  # (P, S)
         log_q = self.sampler.log_q(targets, self.negatives)
-        return sampled_softmax(scores, state @ items[drawn.ids].T, log_q, drawn.log_q, blocked)
+        return sampled_softmax(scores, state @ moments.items(drawn.ids).T, log_q, drawn.log_q, blocked)
 
-    def _whole(self, batch: Batch, states: Tensor, history: Tensor, items: Tensor) -> Tensor:
+    def _whole(self, moments: _Moments, drawn: Candidates) -> Tensor:
         """The loss of the scorer at a few random moments of each window."""
-        order = torch.rand(batch.targets.shape, generator=self.generator).to(states.device)
+        batch = moments.batch
+        order = torch.rand(batch.targets.shape, generator=self.generator).to(batch.targets.device)
         order = order.masked_fill(~batch.moments, -1.0)
-        drawn, at = order.topk(min(self.moments, order.shape[1]), 1)  # (B, M)
-        asked = self.network.moments(batch, at, states, history)  # B * M rows
-        known = (drawn >= 0).flatten()
-        targets = batch.targets.gather(1, at).flatten().clamp(min=0)  # (B * M,)
-        count = max(1, self.negatives // 4)
-        candidates = self.sampler.draw(count)
+        chance, at = order.topk(min(self.moments, order.shape[1]), 1)  # (B, M)
+        known = (chance >= 0).flatten()  # (B * M,)
+        targets = batch.targets.gather(1, at).flatten()
+        targets = torch.where(known, targets, self.known[0])
+        asked = self.network.moments(at, moments.states, moments.history)
         scorer = self.network.scorer
-        scores = scorer.block(asked, scorer.items(items[candidates.ids]))  # (B * M, S)
-        target_items = scorer.items(functional.embedding(targets, items))[:, None]  # (B * M, 1, width)
-        target_scores = scorer.pairs(asked, target_items)[:, 0]
-        blocked = targets[:, None] == candidates.ids
-        log_q = self.sampler.log_q(targets, count)
-        return sampled_softmax(target_scores[known], scores[known], log_q[known], candidates.log_q, blocked[known])
+        scores = scorer.block(asked, scorer.items(moments.items(drawn.ids)))  # (B * M, S)
+        target_scores = scorer.pairs(asked, scorer.items(moments.items(targets))[:, None])[:, 0]  # (B * M,)
+        blocked = targets[:, None] == drawn.ids
+        log_q = self.sampler.log_q(targets, max(1, self.negatives // 4))
+        return sampled_softmax(target_scores[known], scores[known], log_q[known], drawn.log_q, blocked[known])

@@ -38,10 +38,10 @@ class Scorer(Protocol):
 class Effort:
     """How far a search goes. The last entry of widths and rounds is the bottom layer's, the one before the next, ...
 
-    widths: ef, the beam's width on each layer; rounds: T, the most expansions on each layer; limit: at most so many
-    items are scored a request, 0 for no limit; step: at most so many candidates are expanded a round, 0 for all of
-    them, as in the paper. The search starts by scoring the whole of the highest layer that `widths` names and that has
-    as many nodes as its beam is wide; layers above are ignored.
+    widths: ef, the beam's width on each layer; rounds: T, how often at most the beam is expanded on each layer; limit:
+    at most so many items are scored a request, 0 for no limit; step: at most so many candidates are expanded at once,
+    0 for all of them as in the paper (fewer make a round of several turns). The search starts by scoring the whole of
+    the highest layer that `widths` names and that has as many nodes as its beam is wide; layers above are ignored.
     """
 
     widths: tuple[int, ...] = (100, 200, 400)
@@ -53,7 +53,8 @@ class Effort:
         return self.widths[max(0, len(self.widths) - 1 - level)]
 
     def turns(self, level: int) -> int:
-        return self.rounds[max(0, len(self.rounds) - 1 - level)]
+        rounds = self.rounds[max(0, len(self.rounds) - 1 - level)]
+        return rounds * -(-self.width(level) // self.step) if self.step else rounds
 
     def start(self, graph: Graph) -> int:
         levels = range(min(len(self.widths), len(graph.layers)))

@@ -1,7 +1,16 @@
 """DVF keeps the contract of a method, and finds what its scorer would find by brute force."""
 
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
 from bench.testing import check_method
 from bench_dvf.dvf import DVF
+from bench_dvf.effort import fitted
+from bench_index.beam import Effort
+from bench_index.graph import Graph
 
 SMALL = {
     "dim": 16,
@@ -19,3 +28,55 @@ SMALL = {
 
 def test_it_keeps_the_contract():
     check_method(DVF, SMALL)
+
+
+def graph_of(*sizes):
+    """Layers of these sizes, the bottom with 40 links a node."""
+    bottom = Ragged(np.arange(sizes[0] + 1) * 40, np.zeros(sizes[0] * 40, np.int32))
+    return Graph(np.arange(sizes[0], dtype=np.int32), (bottom, *(Ragged.empty(size) for size in sizes[1:])))
+
+
+def test_a_small_catalog_is_searched_in_small_steps_from_a_layer_that_leaves_room():
+    graph = graph_of(3883, 110, 3)
+    effort = fitted(graph, (100, 200, 400), (1, 1, 3), 0.1, 0)
+    assert effort.limit == 389
+    assert effort.start(graph) == 1
+    assert 1 <= effort.step <= 8
+
+
+def test_a_large_catalog_is_searched_as_in_the_paper():
+    graph = graph_of(400_000, 12_500, 400)
+    effort = fitted(graph, (100, 200, 400), (1, 1, 3), 0.1, 0)
+    assert effort == Effort((100, 200, 400), (1, 1, 3), 40_000, 400)
+    assert effort.start(graph) == 2 and effort.turns(0) == 3
+
+
+def test_the_search_finds_what_the_scorer_ranks_highest_at_a_tenth_of_the_work():
+    rng = np.random.default_rng(0)
+    shelves = rng.integers(20, size=(300, 1)) * 100
+    items = shelves + rng.integers(100, size=(300, 12))  # each user stays on one shelf of a hundred items
+    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
+    catalog = Catalog(
+        2000, {"shelf": Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])}
+    )
+    data = TrainingData(
+        Interactions(history.rows().astype(np.int32), history.values, history),
+        catalog,
+        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
+    )
+    method = DVF(**{**SMALL, "epochs": 4, "learning_rate": 0.01})
+    context = Context(0, rng, "cpu", 1, Path("unused"), lambda done, total, note="": None, logging.getLogger())
+    method.train(data, context)
+    method.index(catalog, context)
+    requests = requests_of(history[:40])
+    found = method.query(requests, 20, context)
+    scores = method.score(requests, np.arange(2000, dtype=np.int32), context)
+    best = np.argsort(-scores, 1)[:, :20]
+    assert np.mean([np.isin(one, other).mean() for one, other in zip(best, found.ids, strict=True)]) > 0.9
+    assert found.work.max() <= 200
+    np.testing.assert_allclose(found.scores, np.take_along_axis(scores, found.ids, 1), atol=1e-4)
+
+
+def requests_of(history):
+    rows = len(history)
+    return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))
