@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bench import Catalog, Categorical, MultiCategorical, Ragged, Text
 from bench_datasets.synthetic_random import below, below_again, bits_at, stream
-from bench_datasets.synthetic_words import ADJECTIVES, CATEGORIES_PER_DEPARTMENT, TAGS, category_noun, department_name
+from bench_datasets.synthetic_users import DEPARTMENT
+from bench_datasets.synthetic_words import ADJECTIVES, TAGS, category_noun, department_name
 from bench_datasets.synthetic_world import TAGGING, TITLES, World
 
 BLOCK = 1 << 16  # titles made at a time
@@ -27,11 +28,11 @@ def describe_items(world: World, ids: NDArray[np.int32], seed: int) -> Catalog:
     first_seen = np.empty(len(ids), np.int64)
     first_seen[ids] = world.first_seen
     nouns = [category_noun(number) for number in range(categories)]
-    departments = [department_name(number) for number in range(-(-categories // CATEGORIES_PER_DEPARTMENT))]
+    departments = [department_name(number) for number in range(-(-categories // DEPARTMENT))]
     return Catalog(
         size=len(ids),
         features={
-            "department": Categorical(category // CATEGORIES_PER_DEPARTMENT, departments),
+            "department": Categorical(category // DEPARTMENT, departments),
             "category": Categorical(category, nouns),
             "tags": MultiCategorical(Ragged(*_tags(stream(seed, TAGGING), category)), TAGS),
             "title": Text(_titles(stream(seed, TITLES), category, nouns)),

@@ -13,6 +13,7 @@ from numba import njit
 
 U = np.uint64
 GOLDEN = U(0x9E3779B97F4A7C15)
+ONE = 1 << 32  # a probability of 1 on the scale of `below`
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bench_datasets.synthetic_users import DEPARTMENT
+
 DEPARTMENTS: dict[str, tuple[str, ...]] = {
     "Living room": ("lamp", "sofa", "cushion", "rug", "curtain", "bookcase", "armchair", "clock", "vase", "candle"),
     "Kitchen": ("knife", "pan", "kettle", "toaster", "grinder", "teapot", "mug", "whisk", "scale", "casserole"),
@@ -41,9 +43,6 @@ REGIONS = ("North", "North-East", "East", "South-East", "South", "South-West", "
 AGE_GROUPS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55 and over")
 
 
-CATEGORIES_PER_DEPARTMENT = 10
-
-
 def department_name(department: int) -> str:
     """The name of the department of that number: "Kitchen", and, when the words have run out, "Kitchen 2"."""
     again, word = divmod(department, len(DEPARTMENTS))
@@ -52,7 +51,7 @@ def department_name(department: int) -> str:
 
 def category_noun(category: int) -> str:
     """What the items of the category of that number are: "knife", and, when the words have run out, "knife 2"."""
-    department, within = divmod(category, CATEGORIES_PER_DEPARTMENT)
+    department, within = divmod(category, DEPARTMENT)
     again, word = divmod(department, len(DEPARTMENTS))
     return _numbered(tuple(DEPARTMENTS.values())[word][within], again)
 

@@ -15,20 +15,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bench.params import build, param
-from bench_datasets.synthetic_random import below, below_again, bits_at, permutation, pick, stream
-from bench_datasets.synthetic_words import AGE_GROUPS, CATEGORIES_PER_DEPARTMENT, REGIONS
+from bench_datasets.synthetic_random import ONE, below, below_again, bits_at, permutation, pick, stream
+from bench_datasets.synthetic_users import AGE_GROUPS, DEPARTMENT, PERIOD, REGIONS, START
 
-START = 1_640_995_200  # 2022-01-01 00:00 UTC
-PERIOD = 2 * 365 * 86_400  # seconds that items and users appear in
-ONE = 1 << 32  # a probability of 1 on the scale of `below`
 SCALE = 1 << 24  # Zipf weights are SCALE // (rank + flatness): integers whose sums stay under 2**32
-RELATED = 4  # items that each item leads to
-RECENT = 4  # last items that can lead on, the newest weighing most
 TASTES = 2  # departments that a region, and that an age group, likes
 
-LAYOUT, RANKS, IDS, ARRIVALS, RELATIONS, COMPANIONS, TASTE, USERS, TITLES, TAGGING = range(
-    10
-)  # purposes of the streams of a seed
+# What each stream of a seed is for.
+LAYOUT, RANKS, IDS, ARRIVALS, RELATIONS, COMPANIONS, TASTE, USERS, TITLES, TAGGING = range(10)
 
 
 @dataclass(frozen=True)
@@ -39,14 +33,12 @@ class Parameters:
     interactions: int = param(500_000, help="interactions expected; users = interactions / length", low=1)
     seed: int = param(0, help="another seed is another world", low=0)
     length: int = param(50, help="mean interactions of a user", low=1, high=100_000)
-    interests: int = param(4, help="categories that a user is interested in at a time", low=1, high=64)
-    drift: float = param(0.1, help="chance that a new session replaces an interest", low=0, high=1)
-    focus: float = param(
-        0.5, help="chance that a choice by interest keeps to the session's one interest", low=0, high=1
-    )
-    relatedness: float = param(0.25, help="chance that a choice is led by one of the last items", low=0, high=1)
+    interests: int = param(5, help="categories that a user is interested in at a time", low=1, high=64)
+    drift: float = param(0.3, help="chance that a new session replaces an interest", low=0, high=1)
+    focus: float = param(0.8, help="chance that a choice by interest keeps to the session's focus", low=0, high=1)
+    relatedness: float = param(0.2, help="chance that a choice is led by one of the last items", low=0, high=1)
     browsing: float = param(0.05, help="chance that a choice is by popularity alone", low=0, high=1)
-    flatness: int = param(5, help="item popularity in a category is 1 / (rank + flatness)", low=1)
+    flatness: int = param(3, help="item popularity in a category is 1 / (rank + flatness)", low=1)
     category_flatness: int = param(20, help="category popularity is 1 / (rank + category_flatness)", low=1)
     category_items: int = param(100, help="mean items of a category", low=1)
     arriving: float = param(0.25, help="share of the items that appear during the two years, not before", low=0, high=1)
@@ -60,7 +52,7 @@ class World(NamedTuple):
     category_start: NDArray[np.int64]  # [C + 1] positions
     category_weight: NDArray[np.int64]  # [C + 1] cumulative popularity
     rank_weight: NDArray[np.int64]  # [largest category + 1] cumulative popularity of the ranks in any category
-    companion: NDArray[np.int64]  # [C, 2] categories that a category's items lead to: a sibling, any
+    companions: NDArray[np.int64]  # [C, 2] categories that a category's items lead to: a sibling, any
     tastes: NDArray[np.int64]  # [regions + age groups, TASTES] departments
     first_seen: NDArray[np.int64]  # [items] by position
     interests: int
@@ -92,9 +84,9 @@ def make_world(parameters: Parameters) -> World:
         category_start=start,
         category_weight=weight,
         rank_weight=_cumulative(SCALE // (np.arange(largest, dtype=np.int64) + parameters.flatness)),
-        companion=_companions(stream(seed, COMPANIONS), len(weight) - 1),
-        tastes=_tastes(stream(seed, TASTE), weight, len(REGIONS) + len(AGE_GROUPS)),
-        first_seen=_arrivals(stream(seed, ARRIVALS), start, int(parameters.arriving * ONE)),
+        companions=_companions(stream(seed, COMPANIONS), len(weight) - 1, DEPARTMENT),
+        tastes=_tastes(stream(seed, TASTE), weight, REGIONS + AGE_GROUPS, DEPARTMENT),
+        first_seen=_arrivals(stream(seed, ARRIVALS), start, int(parameters.arriving * ONE), START, PERIOD),
         interests=parameters.interests,
         length=parameters.length,
         drift=int(parameters.drift * ONE),
@@ -110,38 +102,6 @@ def item_ids(parameters: Parameters) -> NDArray[np.int32]:
     return ids
 
 
-@njit(cache=True, nogil=True)
-def department_of(category: Any) -> Any:
-    """The department of a category: ten categories each, in order."""
-    return category // CATEGORIES_PER_DEPARTMENT
-
-
-@njit(cache=True, nogil=True)
-def pick_in_department(category_weight: Any, department: Any, bits: Any) -> Any:
-    """A category of the department by popularity."""
-    low = department * CATEGORIES_PER_DEPARTMENT
-    return pick(category_weight, low, min(low + CATEGORIES_PER_DEPARTMENT, len(category_weight) - 1), bits)
-
-
-@njit(cache=True, nogil=True)
-def pick_item(world: Any, category: Any, bits: Any) -> Any:
-    """The position of an item of the category by popularity."""
-    low = world.category_start[category]
-    return low + pick(world.rank_weight, 0, world.category_start[category + 1] - low, bits)
-
-
-@njit(cache=True, nogil=True)
-def related(world: Any, position: Any, which: Any) -> Any:
-    """The position of the related item number `which` (of RELATED) of an item: no table, the hash decides.
-
-    Two lie in the item's own category, one in the companion category of the same department, one in any companion.
-    """
-    category = np.searchsorted(world.category_start, position, side="right") - 1
-    if which >= 2:
-        category = world.companion[category, which - 2]
-    return pick_item(world, category, bits_at(world.relation_key, position * RELATED + which))
-
-
 @njit(cache=True)
 def _category_starts(key: Any, items: Any, categories: Any) -> Any:
     """int64 [C + 1]: positions cut into categories of half to one and a half times the mean size."""
@@ -155,37 +115,39 @@ def _category_starts(key: Any, items: Any, categories: Any) -> Any:
 
 
 @njit(cache=True)
-def _companions(key: Any, categories: Any) -> Any:
-    companion = np.zeros((categories, 2), np.int64)
+def _companions(key: Any, categories: Any, department: Any) -> Any:
+    """int64 [categories, 2]: another category of the same department (where there is one), and any category."""
+    companions = np.zeros((categories, 2), np.int64)
     for category in range(categories):
         bits = bits_at(key, category)
-        low = department_of(category) * CATEGORIES_PER_DEPARTMENT
-        siblings = min(categories - low, CATEGORIES_PER_DEPARTMENT)
-        companion[category, 0] = low + (category - low + 1 + below(bits, max(1, siblings - 1))) % siblings
-        companion[category, 1] = below_again(bits, categories)
-    return companion
+        low = category // department * department
+        siblings = min(categories - low, department)
+        companions[category, 0] = low + (category - low + 1 + below(bits, max(1, siblings - 1))) % siblings
+        companions[category, 1] = below_again(bits, categories)
+    return companions
 
 
 @njit(cache=True)
-def _tastes(key: Any, weight: Any, groups: Any) -> Any:
+def _tastes(key: Any, weight: Any, groups: Any, department: Any) -> Any:
+    """int64 [groups, TASTES]: departments, by popularity."""
     tastes = np.zeros((groups, TASTES), np.int64)
     for group in range(groups):
         for taste in range(TASTES):
             category = pick(weight, 0, len(weight) - 1, bits_at(key, group * TASTES + taste))
-            tastes[group, taste] = department_of(category)
+            tastes[group, taste] = category // department
     return tastes
 
 
 @njit(cache=True)
-def _arrivals(key: Any, start: Any, arriving: Any) -> Any:
+def _arrivals(key: Any, category_start: Any, arriving: Any, start: Any, period: Any) -> Any:
     """int64 [items]: when the item of each position appears; the most popular of a category is always there."""
-    first_seen = np.full(start[-1], START, np.int64)
+    first_seen = np.full(category_start[-1], start, np.int64)
     for position in range(len(first_seen)):
         bits = bits_at(key, position)
         if below(bits, ONE) < arriving:
-            first_seen[position] = START + 1 + below_again(bits, PERIOD - 1)
-    for position in start[:-1]:
-        first_seen[position] = START
+            first_seen[position] = start + 1 + below_again(bits, period - 1)
+    for position in category_start[:-1]:
+        first_seen[position] = start
     return first_seen
 
 
