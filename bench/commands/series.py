@@ -25,6 +25,7 @@ class Series:
     home: Home
     display: Display
     again: bool = False
+    part: str = "metrics"  # of which a run's line speaks; a search must not show the test part of its trials
 
     def carry_out(self, plan: Plan, position: str = "") -> dict[str, Any]:
         """The record of one run; input that cannot be used makes a record with status "failed" that is not stored."""
@@ -36,7 +37,7 @@ class Series:
             raise
         except BenchError as error:
             record = not_begun(plan, error)
-        self.display.end(summary(title, record), failed=record["status"] != "ok")
+        self.display.end(summary(title, record, self.part), failed=record["status"] != "ok")
         return record
 
     def carry_out_all(self, plans: Sequence[Plan]) -> list[dict[str, Any]]:
@@ -75,11 +76,12 @@ def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
     }
 
 
-def summary(title: str, record: dict[str, Any]) -> str:
+def summary(title: str, record: dict[str, Any], part: str = "metrics") -> str:
     """One line: what came of a run."""
     if record["status"] != "ok":
         return failure(title, record).text
     k = main_k([record])
-    said = f"{title}: recall@{k} {wording.proportion(measured(record, 'metrics', f'recall@{k}'))}"
+    name = f"recall@{k}" if part == "metrics" else f"{part} recall@{k}"
+    said = f"{title}: {name} {wording.proportion(measured(record, part, f'recall@{k}'))}"
     seconds = lookup(record, "phases", "train", "seconds")
     return said + (f", trained in {wording.duration(seconds)}" if seconds and seconds >= 0.1 else "")

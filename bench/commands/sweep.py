@@ -67,9 +67,10 @@ def sweep(
         surroundings.out.print(schedule.render(wanted, Store(results).records()))
         return
     with display(surroundings.err, quiet=quiet) as shown:
-        series = Series(surroundings.home(results, cache, data_root), shown)
-        records = series.carry_out_all(wanted.plans)
-        outcomes = [tune(search, series.carry_out) for search in wanted.searches]
+        home = surroundings.home(results, cache, data_root)
+        records = Series(home, shown).carry_out_all(wanted.plans)
+        trial = Series(home, shown, part="validation").carry_out
+        outcomes = [tune(search, trial) for search in wanted.searches]
     trials = [record for outcome in outcomes for record in outcome.records]
     if json_file is not None:
         json_file.write_text(formats.json_lines([*records, *trials]), encoding="utf-8")

@@ -43,7 +43,8 @@ def run(record: Record, folder: Path) -> RenderableType:
             Text(f"One request in full: bench inspect {str(record.get('run_id'))[:8]} --request 0", "dim"),
         ]
     else:
-        parts += [Text(str(record.get("traceback") or record.get("error") or "").strip()), *_log(folder)]
+        trace = str(record.get("traceback") or record.get("error") or "").strip()
+        parts += [Text(trace), *_log(folder, trace)]
     return Group(*parts)
 
 
@@ -163,12 +164,13 @@ def _protocol(record: Record) -> str:
     return ", ".join([protocol_text(record), *(f"{key}={value}" for key, value in parameters.items())])
 
 
-def _log(folder: Path) -> list[RenderableType]:
+def _log(folder: Path, said: str) -> list[RenderableType]:
+    """The end of the log, unless it says what was said already."""
     path = folder / "log.txt"
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    if not lines:
+    if not lines or said.endswith("\n".join(lines[-2:])):
         return []
     return [Text(f"The end of {path}:", "bold"), Text("\n".join(lines[-LOG_LINES:]), "dim")]
 

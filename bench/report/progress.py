@@ -169,7 +169,7 @@ class LiveDisplay(Quiet):
         now = self.clock()
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_column(width=1)
-        table.add_column(width=8, no_wrap=True)
+        table.add_column(width=10, no_wrap=True)
         table.add_column(width=BAR_WIDTH, justify="right", no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis")
         for name, seconds, note in self.ended[-6:]:
@@ -179,7 +179,10 @@ class LiveDisplay(Quiet):
         bar: RenderableType = Text(spent, "dim") if share is None else ProgressBar(1.0, share, width=BAR_WIDTH)
         said = [f"{100 * share:.0f}%"] if share is not None else []
         said += [self.note] if self.note else []
-        said += [f"{wording.duration(left)} left"] if left is not None else []
+        if left is not None:
+            said.append(f"{wording.duration(left)} left")
+        elif share is not None:
+            said.append(spent)
         outer = Table.grid()
         outer.add_row(Text(self.title, "bold"))
         if self.name:

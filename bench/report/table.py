@@ -42,6 +42,7 @@ def render(task: TaskRows, width: int, *, verdicts: bool = True) -> RenderableTy
     for line in lines:
         text = Text(line.text)
         text.highlight_words([line.label], "bold red" if line.failed else "bold")
+        text.append(f"  ({line.more})" if line.more else "", "dim")
         sentences.add_row(Text("✗", "red") if line.failed else Text("▸", "cyan"), text)
     if lines:
         parts.append(Padding(sentences, (1, 0, 0, 0)))

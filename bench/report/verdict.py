@@ -14,11 +14,12 @@ LARGE_LOSS = 0.10  # above this the index comes first
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence about the row called `label`."""
+    """A sentence about the row called `label`; more: where to read more of a failure."""
 
     label: str
     text: str
     failed: bool = False
+    more: str = ""
 
 
 def verdict(label: str, record: Record, task: TaskRows) -> Line:
@@ -59,8 +60,8 @@ def failure(label: str, record: Record) -> Line:
     if isinstance(error, dict):
         error = error.get("message") or error.get("type")
     first = next((line.strip() for line in str(error or "").splitlines() if line.strip()), "no error was recorded")
-    run = str(record.get("run_id", ""))
-    return Line(label, f"{label} {said}: {first}" + (f"  (log: bench inspect {run})" if run else ""), failed=True)
+    run = str(record.get("run_id") or "")[:8]
+    return Line(label, f"{label} {said}: {first}", failed=True, more=f"log: bench inspect {run}" if run else "")
 
 
 def _ceiling(record: Record, oracle: float) -> str:

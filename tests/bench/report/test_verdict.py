@@ -65,4 +65,4 @@ def test_a_failure_names_its_first_line_and_where_to_read_more(made, status):
     assert line.failed
     assert "first line" in line.text
     assert "second line" not in line.text
-    assert "bench inspect" in line.text
+    assert "bench inspect" in line.more
