@@ -72,9 +72,9 @@ def param(
     """Declare a parameter: `ef: int = param(100, phase="query", help="beam width", low=1, sweep=(50, 100, 200))`.
 
     phase: the one phase that it belongs to; a query parameter never rebuilds, an index parameter never retrains.
-    sweep: values worth trying, in a frontier and in a random search (a float is drawn between the least and the greatest,
-    on a log scale where `log`); low and high (inclusive) or choices: what is allowed. Types: int, float, bool, str,
-    tuple[int, ...].
+    sweep: values worth trying, in a frontier and in a random search (which draws a float between the least and the
+    greatest, on a log scale where `log`); low and high (inclusive) or choices: what is allowed. Types: int, float,
+    bool, str, tuple[int, ...].
     """
     if phase not in PHASES:
         raise ParameterError(f"phase {phase!r} is none of {', '.join(PHASES)}")

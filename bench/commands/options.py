@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bench.run.plan import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FOLDERS = "Folders"
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -130,7 +129,6 @@ def results_option(command: Command) -> Command:
         show_default="./results",
         metavar="FOLDER",
         help="Where results are kept.",
-        panel=FOLDERS,
     )(command)
 
 
@@ -142,7 +140,6 @@ def cache_option(command: Command) -> Command:
         metavar="FOLDER",
         show_default="$BENCH_CACHE or ~/.cache/bench",
         help="Where prepared data and trained artifacts are kept.",
-        panel=FOLDERS,
     )(command)
 
 
@@ -154,7 +151,6 @@ def data_root_option(command: Command) -> Command:
         metavar="FOLDER",
         show_default="$BENCH_DATA",
         help="A folder to look into before anything is downloaded.",
-        panel=FOLDERS,
     )(command)
 
 

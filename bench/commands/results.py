@@ -34,7 +34,8 @@ from bench.commands.options import Surroundings, cache_option, pass_surroundings
     "--sort",
     "by",
     metavar="COLUMN",
-    help="By recall@10, p50, train, memory ..., best first; -COLUMN turns it round.  [dim]\\[default: recall@50][/]",
+    show_default="recall@50",
+    help="By recall@10, p50, train, memory and so on, best first; -COLUMN turns it round.",
 )
 @click.option(
     "--format",
