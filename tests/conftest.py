@@ -12,26 +12,26 @@ BESIDE_THE_PROJECT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip every test marked `data(name)` whose data set is absent, saying where it was looked for."""
-    folder = find_data()
+    folder = data_folder()
     for item in items:
-        for marker in item.iter_markers("data"):
-            absent = [name for name in marker.args if folder is None or not (folder / name).is_dir()]
-            if absent:
-                where = f"not in {folder}" if folder else f"set BENCH_DATA; there is no {BESIDE_THE_PROJECT}"
-                item.add_marker(pytest.mark.skip(reason=f"needs the real data set {', '.join(absent)}: {where}"))
+        names = [name for marker in item.iter_markers("data") for name in marker.args]
+        absent = [name for name in names if not (folder / name).is_dir()]
+        if absent:
+            item.add_marker(
+                pytest.mark.skip(reason=f"{', '.join(absent)} is not in {folder}; BENCH_DATA names another")
+            )
 
 
-def find_data() -> Path | None:
-    """The folder of real data sets: BENCH_DATA, else shared/data beside the project, else None."""
+def data_folder() -> Path:
+    """The folder of real data sets, there or not: BENCH_DATA, else shared/data beside the project."""
     named = os.environ.get("BENCH_DATA")
-    folder = Path(named).resolve() if named else BESIDE_THE_PROJECT
-    return folder if folder.is_dir() else None
+    return Path(named).resolve() if named else BESIDE_THE_PROJECT
 
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of real data sets; skips where there is none."""
-    folder = find_data()
-    if folder is None:
-        pytest.skip(f"needs real data: set BENCH_DATA; there is no {BESIDE_THE_PROJECT}")
+    folder = data_folder()
+    if not folder.is_dir():
+        pytest.skip(f"there is no folder {folder} of real data; BENCH_DATA names another")
     return folder
