@@ -1,13 +1,14 @@
 """check_method notices each broken promise, one mistake at a time."""
 
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import numpy as np
 import pytest
 
 from bench import Answer, hookimpl, param
 from bench.errors import HookError, InvalidAnswer
-from bench.testing import check_method
+from bench.testing import check_method, checks
 from bench_baselines.popularity import Popularity
 
 
@@ -218,3 +219,9 @@ def test_a_method_that_fails_on_one_item_is_told_where():
     with pytest.raises(ZeroDivisionError) as raised:
         check_method(Proud)
     assert raised.value.__notes__ == ["bench.testing: check one item"]
+
+
+def test_threads_beyond_the_one_allowed_are_noticed(monkeypatch):
+    monkeypatch.setattr(checks, "process_time", lambda: 2 * perf_counter())  # as if two threads worked all the time
+    with pytest.raises(AssertionError, match=r"used 2\.0 CPU seconds a second with context\.threads = 1"):
+        check_method(Exact)
