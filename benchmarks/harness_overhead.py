@@ -2,8 +2,9 @@
 
     python benchmarks/harness_overhead.py [--vectors mnist-784-euclidean.npz] [--rounds 5] [--json FILE]
 
-Both sides search the same index with the same vectors, one request a call on one thread, then all in one call on all
-cores, in turn (A B B A ...). Prints a record: medians over the rounds, ratios pair by pair, and the floor of `null`.
+Both sides search the same index with the same vectors, one request a call on one thread (in turn, call by call), then
+all in one call on all cores (A B B A ...). Prints a record: medians over the rounds, ratios pair by pair, and the
+floor of `null`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 
 import hnswlib
 import numpy as np
-from bench_baselines.null import Null
 
 from bench import Answer, Context, Ragged, Requests, hookimpl
 from bench.measure import latency, threads
 from bench.run.hooks import connect
+from bench_baselines.null import Null
 
 K, EF = 10, 64
 
@@ -58,14 +59,30 @@ def vectors(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal((50_000, 64), np.float32), rng.standard_normal((2000, 64), np.float32)
 
 
-def own_loop(engine: Any, queries: np.ndarray) -> np.ndarray:
-    """Nanoseconds of each single call, as anyone would write the loop."""
-    singles = [queries[row : row + 1] for row in range(len(queries))]
-    spent = np.zeros(len(singles), np.int64)
-    for row, query in enumerate(singles):
-        begin = perf_counter_ns()
-        engine.knn_query(query, K, num_threads=1)
-        spent[row] = perf_counter_ns() - begin
+def in_turn(engine: Any, hook: Any, null: Any, requests: Requests, context: Context) -> dict[str, np.ndarray]:
+    """Nanoseconds of each single call, in turn: the library alone; its answer made ready (int32, an Answer) without the
+    harness; the same request through the hook; and `null` right after a search, with the caches as it left them.
+    """
+    queries = requests.vectors
+    assert queries is not None
+    singles = [requests[row : row + 1] for row in range(len(queries))]
+    sides = ("library", "own", "harness")
+    spent = {side: np.zeros(len(singles), np.int64) for side in (*sides, "null")}
+    for row, request in enumerate(singles):
+        query = queries[row : row + 1]
+        for turn in range(3):
+            side = sides[(row + turn) % 3]
+            begin = perf_counter_ns()
+            if side == "library":
+                engine.knn_query(query, K, num_threads=1)
+            elif side == "own":
+                Answer(engine.knn_query(query, K, num_threads=1)[0].astype(np.int32))
+            else:
+                hook.query(requests=request, k=K, context=context)
+            now = perf_counter_ns()
+            spent[side][row] = now - begin
+        null.query(requests=request, k=K, context=context)
+        spent["null"][row] = perf_counter_ns() - now
     return spent
 
 
@@ -97,20 +114,16 @@ def main() -> None:
     hook, null = connect(HNSW()), connect(Null())
     hook.query.get_hookimpls()[0].plugin.engine = engine
     null.index(catalog=None, context=context(1))
-    single: dict[str, list[float]] = {"own": [], "harness": [], "null": []}
-    tail: list[float] = []
+    single: dict[str, list[float]] = {"library": [], "own": [], "harness": [], "null": []}
+    floor: dict[str, list[float]] = {"p50": [], "p99": []}
     batch: dict[str, list[float]] = {"own": [], "harness": []}
     for turn in range(options.rounds):
         sides = ["own", "harness"] if turn % 2 == 0 else ["harness", "own"]
         with threads.limited(1):
-            floor = latency.summary(latency.closed_loop(null.query, requests, K, context(1))[1])
-            single["null"].append(1000 * floor["p50"])
-            tail.append(1000 * floor["p99"])
-            for side in sides:
-                if side == "own":
-                    spent = own_loop(engine, queries)
-                else:
-                    spent = latency.closed_loop(hook.query, requests, K, context(1))[1]
+            alone = latency.closed_loop(null.query, null.query, requests, K, context(1)).nanoseconds
+            for name, values in floor.items():
+                values.append(1000 * latency.summary(alone)[name])
+            for side, spent in in_turn(engine, hook, null, requests, context(1)).items():
                 single[side].append(float(np.median(spent)) / 1000)
         for side in sides:
             if side == "own":
@@ -127,7 +140,7 @@ def main() -> None:
     record = {
         "items": len(base),
         "dimensions": int(base.shape[1]),
-        "null_us": {"p50": float(np.median(single["null"])), "p99": float(np.median(tail))},
+        "null_alone_us": {name: float(np.median(values)) for name, values in floor.items()},
         "single_us": {side: float(np.median(values)) for side, values in single.items()},
         "single_above_own_us": {"median": float(np.median(above)), "all": above},
         "batch_seconds": {side: float(np.median(values)) for side, values in batch.items()},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
@@ -19,39 +21,67 @@ STEADY = 0.05
 Query = Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Every call of a closed loop; nothing is dropped.
+
+    rows int32 [M]: the request of each call; nanoseconds int64 [M]; floor int64 [M]: what an empty hook took right
+    after it, with the caches as the method left them.
+    """
+
+    rows: NDArray[np.int32]
+    nanoseconds: NDArray[np.int64]
+    floor: NDArray[np.int64]
+
+
 def closed_loop(
-    query: Query, requests: Requests, k: int, context: Context, *, least: int = 1000, seconds: float = 10.0
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    query: Query,
+    empty: Query,
+    requests: Requests,
+    k: int,
+    context: Context,
+    *,
+    least: int = 1000,
+    seconds: float = 10.0,
+) -> Calls:
     """One request a call, the next when the last is answered, after a warm-up to a steady median.
 
-    Every request once, again until `least` calls are made; stops after `seconds`, but not before 100 calls.
-    Returns the row int32 [M] and nanoseconds int64 [M] of every call; nothing is dropped.
+    Every request once, again until `least` calls are made; stops after `seconds`, but not before 100 calls. `empty` is
+    a hook that does nothing: what it takes is the harness's own share of each call.
     """
     singles = [requests[row : row + 1] for row in range(min(len(requests), max(least, 10_000)))]
-    if not singles:
-        return np.zeros(0, np.int32), np.zeros(0, np.int64)
-    _warm_up(query, singles, k, context)
-    calls = max(least, len(singles))
-    spent = np.zeros(calls, np.int64)
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()  # a pause of the harness's own garbage is not the method's latency
-    try:
+    calls = max(least, len(singles)) if singles else 0
+    spent, floor = np.zeros(calls, np.int64), np.zeros(calls, np.int64)
+    done = 0
+    if singles:
+        _warm_up(query, singles, k, context)
+    with _no_collection():
         end = perf_counter_ns() + int(seconds * 1e9)
-        done = 0
         while done < calls:
             request = singles[done % len(singles)]
             begin = perf_counter_ns()
             query(requests=request, k=k, context=context)
             now = perf_counter_ns()
+            empty(requests=request, k=k, context=context)
+            floor[done] = perf_counter_ns() - now
             spent[done] = now - begin
             done += 1
             if now > end and done >= 100:
                 break
+    return Calls((np.arange(done) % max(1, len(singles))).astype(np.int32), spent[:done], floor[:done])
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """A pause of the harness's own garbage is not the method's latency."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
     finally:
         if enabled:
             gc.enable()
-    return (np.arange(done) % len(singles)).astype(np.int32), spent[:done]
 
 
 def _warm_up(query: Query, singles: list[Requests], k: int, context: Context) -> None:

@@ -107,12 +107,12 @@ def _single(job: Job, hook: Any, requests: Requests, events: Events, out: Path) 
     """Latencies of one request a call on one thread, beside the harness's own floor on the same requests."""
     context = _context(job, "query", events, alone=True)
     with threads.limited(1):
-        _, floor = latency.closed_loop(connect(_Floor()).query, requests, job.k, context, seconds=1.0)
-        rows, spent = latency.closed_loop(hook.query, requests, job.k, context)
-    np.savez(out / "latency.npz", rows=rows, nanoseconds=spent)
-    if not len(spent):
+        calls = latency.closed_loop(hook.query, connect(_Floor()).query, requests, job.k, context)
+    np.savez(out / "latency.npz", rows=calls.rows, nanoseconds=calls.nanoseconds)
+    if not len(calls.rows):
         return {}
-    return {"latency_ms": {**latency.summary(spent), "floor_p50": latency.summary(floor)["p50"], "calls": len(spent)}}
+    floor = latency.summary(calls.floor)["p50"]
+    return {"latency_ms": {**latency.summary(calls.nanoseconds), "floor_p50": floor, "calls": len(calls.rows)}}
 
 
 def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Context:

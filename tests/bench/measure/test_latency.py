@@ -18,23 +18,26 @@ def test_every_request_is_called_alone_and_every_call_is_kept():
         calls.append((len(requests), int(requests.keys[0]), k))
         time.sleep(0.0005)
 
-    rows, spent = latency.closed_loop(query, REQUESTS, 7, None, least=120)
-    assert len(rows) == len(spent) == 120
-    assert rows[:4].tolist() == [0, 1, 2, 0]
+    measured = latency.closed_loop(query, lambda **_: None, REQUESTS, 7, None, least=120)
+    assert len(measured.rows) == len(measured.nanoseconds) == len(measured.floor) == 120
+    assert measured.rows[:4].tolist() == [0, 1, 2, 0]
+    assert 0 < np.median(measured.floor) < 100_000
     assert {call[0] for call in calls} == {1}
     assert {call[1] for call in calls} == {0, 1, 2}
-    said = latency.summary(spent)
+    said = latency.summary(measured.nanoseconds)
     assert 0.5 <= said["p50"] <= said["p95"] <= said["p99"]
-    assert said["mean"] == pytest.approx(spent.mean() / 1e6)
+    assert said["mean"] == pytest.approx(measured.nanoseconds.mean() / 1e6)
 
 
 def test_a_slow_method_is_stopped_by_the_clock_after_a_hundred_calls():
-    rows, _ = latency.closed_loop(lambda **_: time.sleep(0.001), REQUESTS, 1, None, least=10_000, seconds=0.05)
-    assert 100 <= len(rows) < 10_000
+    slow, nothing = (lambda **_: time.sleep(0.001)), (lambda **_: None)
+    measured = latency.closed_loop(slow, nothing, REQUESTS, 1, None, least=10_000, seconds=0.05)
+    assert 100 <= len(measured.rows) < 10_000
 
 
 def test_no_request_no_latency():
-    assert len(latency.closed_loop(lambda **_: None, REQUESTS[0:0], 1, None)[0]) == 0
+    nothing = lambda **_: None  # noqa: E731
+    assert len(latency.closed_loop(nothing, nothing, REQUESTS[0:0], 1, None).rows) == 0
 
 
 def test_batch_repetitions_are_all_kept():
