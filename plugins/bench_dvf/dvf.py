@@ -24,12 +24,13 @@ from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
 from bench_neural.scorers import Asked, TargetAttentionScorer
-from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
+from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import Schedule, fit
 from bench_neural.users import UserEncoder
 from bench_neural.windows import Windows
 
 REQUESTS_AT_ONCE = 64
+FINAL_LEARNING_RATE = 0.05  # of the first one
 
 
 @dataclass
@@ -53,24 +54,37 @@ class DVF:
 
     dim: int = param(64, help="length of item vectors and user states", low=1, high=4096, sweep=(32, 64, 128))
     length: int = param(100, help="newest items of a history that the user network reads", low=1, high=10_000)
-    behaviours: int = param(50, help="newest items of a history that target attention looks at", low=1, high=10_000)
+    behaviours: int = param(32, help="newest items of a history that target attention looks at", low=1, high=10_000)
     blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
     heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
     attention: int = param(32, help="length of target attention's queries and keys", low=1, high=4096)
     hidden: int = param(64, help="width of the first score layer; the second has half of it", low=2, high=4096)
     dropout: float = param(0.2, help="share of the user network's activations dropped in training", low=0.0, high=0.9)
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
-    later: float = param(0.5, help="share of targets that are any later item, not the next one", low=0.0, high=1.0)
-    negatives: int = param(1024, help="items drawn for a batch; the whole score sees a quarter", low=4, high=1_000_000)
+    later: float = param(
+        -1.0,
+        help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
+        low=-1.0,
+        high=1.0,
+    )
+    negatives: int = param(512, help="items drawn for a batch; the whole score sees a quarter", low=4, high=1_000_000)
     moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
-    learning_rate: float = param(1e-3, help="AdamW's step size", low=1e-6, high=1.0, log=True)
+    id_scale: float = param(
+        0.1,
+        help="size of the items' own embeddings at first, so that side information speaks first",
+        low=0.0,
+        high=10.0,
+    )
+    learning_rate: float = param(3e-3, help="AdamW's step size at first; it falls to a twentieth", low=1e-6, high=1.0)
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
-    epochs: int = param(40, help="passes over the training data, at most", low=1, high=10_000)
+    epochs: int = param(
+        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
+    )
     patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
-    seconds: float = param(480.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
+    seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
     links: int = param(32, phase="index", help="M of HNSW: links a node, twice as many at the bottom", low=2, high=256)
     ef_construction: int = param(40, phase="index", help="candidates looked at to link a node", low=1, high=100_000)
     ef: tuple[int, ...] = param(
@@ -101,7 +115,7 @@ class DVF:
     )
 
     network_: Network = field(init=False, repr=False)
-    vectors_: torch.Tensor = field(init=False, repr=False)  # (N, d), as the user network reads them
+    vectors_: torch.Tensor = field(init=False, repr=False)  # (N, d + 1), bias last
     table_: torch.Tensor = field(init=False, repr=False)  # (C, width): the scorer's item side, in the graph's order
     graph_: Graph = field(init=False, repr=False)
 
@@ -109,24 +123,25 @@ class DVF:
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
+        later = self._later(data)
         with seeded(context.seed) as generator:
             items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout)
             self.network_ = self._network(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
+            self.network_.start(counts, self.id_scale)
             self.network_.users.bind(data.profiles, len(data.interactions.by_user))
-            windows = Windows(data.interactions, self.length, self.later, self.batch, generator, context.device)
+            windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
             sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
-            objective = Objective(self.network_, counts, sampler, generator, self.negatives, self.moments)
-            schedule = Schedule(self.epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay)
-            fit(self.network_, windows, objective, lambda: self._validate(data), schedule, context)
+            objective = Objective(self.network_, counts, sampler, generator, self.negatives, self.moments, later)
+            fit(self.network_, windows, objective, lambda: self._validate(data), self._schedule(counts), context)
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
         use_threads(context.threads)
         self.network_.encoder.bind(catalog)
         with torch.inference_mode():
-            self.vectors_ = self.network_.items()  # (N, d)
+            self.vectors_ = self.network_.items()  # (N, d + 1)
             candidates = catalog.candidates()
-            vectors = self.vectors_.cpu().numpy()[candidates]
+            vectors = self.vectors_[:, : self.dim].cpu().numpy()[candidates]
             self.graph_ = build_hnsw(vectors, candidates, links=self.links, effort=self.ef_construction)
             self.table_ = self._rows(self.graph_.items)
 
@@ -156,8 +171,8 @@ class DVF:
             save_encoders(folder, self.network_.encoder, self.network_.users.profiles)
         else:
             self.graph_.save(folder)
-            arrays = {"vectors": self.vectors_.cpu().numpy(), "table": self.table_.cpu().numpy()}
-            save_arrays(folder / "scorer.safetensors", arrays)
+            for name, array in (("vectors", self.vectors_), ("table", self.table_)):
+                np.save(folder / f"{name}.npy", array.cpu().numpy(), allow_pickle=False)
 
     @hookimpl
     def load(self, folder: Path, phase: str, context: Context) -> None:
@@ -168,13 +183,25 @@ class DVF:
             self.network_.to(device).eval()
         else:
             self.graph_ = Graph.load(folder)
-            arrays = load_arrays(folder / "scorer.safetensors")
-            self.vectors_, self.table_ = (torch.from_numpy(arrays[name]).to(device) for name in ("vectors", "table"))
+            stored = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "table"))
+            self.vectors_, self.table_ = (torch.from_numpy(array).to(device) for array in stored)
 
     def _network(self, items: ItemEncoder, profiles: ProfileEncoder) -> Network:
         history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
         users = UserEncoder(profiles, history, self.dim, self.length)
         return Network(items, users, TargetAttentionScorer(self.dim, self.attention, self.hidden, self.behaviours))
+
+    def _later(self, data: TrainingData) -> float:
+        several = bool((data.validation.targets.lengths > 1).any())
+        return self.later if self.later >= 0 else 0.5 * several
+
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
+        """A sparse catalog overfits after few passes, a dense one gains from many."""
+        density = counts.sum() / max(1, np.count_nonzero(counts))
+        epochs = self.epochs or int(np.clip(round(density / 8), 3, 20))
+        return Schedule(
+            epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay, final=FINAL_LEARNING_RATE
+        )
 
     def _validate(self, data: TrainingData) -> float:
         return shortlist_recall(self.network_, data.validation)

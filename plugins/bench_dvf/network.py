@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,15 +27,30 @@ class Network(nn.Module):
         self.encoder, self.users, self.scorer = encoder, users, scorer
         dim = encoder.dim
         self.refine = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        self.bias = nn.Parameter(torch.zeros(len(encoder.ids), 1))
         nn.init.zeros_(self.refine[-1].weight)
 
+    def start(self, counts: NDArray[np.int64], id_scale: float) -> None:
+        """Begin small, with the training items' log frequency (counts int64 [N]) as their bias.
+
+        Side information then speaks before the items' own embeddings, which take more passes to learn.
+        """
+        with torch.no_grad():
+            self.encoder.ids.mul_(id_scale)
+            seen = torch.from_numpy(counts[counts > 0]).float().log()
+            self.bias[1:, 0] = (seen - seen.mean()).to(self.bias.device)
+            self.bias[0] = self.bias.min()
+
     def items(self, ids: Tensor | None = None) -> Tensor:
-        """The vectors (n, d) of `ids` int64 (n,), or of the whole bound catalog."""
+        """The vectors (n, d + 1) of `ids` int64 (n,), or of the whole bound catalog; the last number is the bias."""
         embedded = self.encoder(ids)
-        return embedded + self.refine(embedded)  # (n, d)
+        rows = self.encoder.rows if ids is None else self.encoder.rows[ids]
+        vectors = embedded + self.refine(embedded)  # (n, d)
+        return torch.cat([vectors, functional.embedding(rows, self.bias)], 1)
 
     def requests(self, requests: Requests, items: Tensor) -> Asked:
-        """What the scorer computes from the requests; items (N, d): the catalog's vectors."""
+        """What the scorer computes from the requests; items (N, d + 1): what `items` gave for the catalog."""
+        items = items[:, : self.scorer.dim]
         ids, lengths = aligned(requests.history, self.scorer.behaviours)  # (B, L), (B,)
         ages = torch.from_numpy(lengths[:, None]).to(items.device) - torch.arange(ids.shape[1], device=items.device)
         behaviours = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(items.device), items)  # (B, L, d)

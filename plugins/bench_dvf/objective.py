@@ -13,15 +13,19 @@ from torch.nn import functional
 from bench_dvf.network import Network
 from bench_neural.losses import full_softmax, sampled_softmax
 from bench_neural.negatives import Candidates, NegativeSampler
-from bench_neural.windows import Batch
+from bench_neural.scorers import with_one
+from bench_neural.windows import Batch, expected_targets
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here the inner product is contrasted with the whole catalog
 
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """A batch as the network sees it. vectors (n, d) of the items `ids` int64 (n,), ascending, that it needs; states
-    (B, L + 1, d) of the user network; history (B, L, d): item vectors of batch.history."""
+    """A batch as the network sees it.
+
+    vectors (n, d + 1) of the items `ids` int64 (n,), ascending, that it needs; states (B, L + 1, d) of the
+    user network; history (B, L, d): item vectors of batch.history.
+    """
 
     batch: Batch
     ids: Tensor
@@ -30,7 +34,7 @@ class _Moments:
     history: Tensor
 
     def items(self, ids: Tensor) -> Tensor:
-        """Vectors (..., d) of some of the items."""
+        """Vectors (..., d + 1) of some of the items."""
         return functional.embedding(torch.searchsorted(self.ids, ids), self.vectors)
 
 
@@ -40,7 +44,7 @@ class Objective:
     Both are a softmax over the target and items shared by the batch, drawn by frequency^power and evenly, corrected by
     logQ (the inner product's over a catalog of at most 5,000 items is exact); so the work is large matrix products.
     Attention costs as much a pair as all else together: the whole score is learnt at `moments` random moments a window
-    and against a quarter of the negatives.
+    and against a quarter of the negatives. later: as in Windows.
     """
 
     def __init__(
@@ -51,9 +55,10 @@ class Objective:
         generator: torch.Generator,
         negatives: int,
         moments: int,
+        later: float,
     ) -> None:
         self.network, self.sampler, self.generator = network, sampler, generator
-        self.negatives, self.moments = negatives, moments
+        self.negatives, self.moments, self.later = negatives, moments, later
         self.known = torch.from_numpy(np.flatnonzero(counts)).to(sampler.device)
         self.full = len(self.known) <= FULL_SOFTMAX_ITEMS
 
@@ -68,18 +73,20 @@ class Objective:
         return self._inner(moments, many) + self._whole(moments, some)
 
     def _read(self, batch: Batch, ids: Tensor) -> _Moments:
-        vectors = self.network.items(ids)  # (n, d)
+        vectors = self.network.items(ids)  # (n, d + 1)
         place = torch.searchsorted(ids, batch.history.clamp(min=0)).clamp(max=len(ids) - 1)
-        history = functional.embedding(place, vectors)  # (B, L, d)
+        history = functional.embedding(place, vectors[:, :-1])  # (B, L, d)
         return _Moments(batch, ids, vectors, self.network.users.windows(batch, history), history)
 
     def _inner(self, moments: _Moments, drawn: Candidates | None) -> Tensor:
         """The loss of the inner product at every moment, over the drawn items or, without, over all that are known."""
         batch = moments.batch
-        state, targets = moments.states[batch.moments], batch.targets[batch.moments]  # (P, d), (P,)
-        scores = (state * moments.items(targets)).sum(1)  # (P,)
+        state, targets = with_one(moments.states[batch.moments]), batch.targets[batch.moments]  # (P, d + 1), (P,)
         if drawn is None:
-            return full_softmax(state, moments.vectors, scores)
+            following = moments.items(batch.following.clamp(min=self.known[0]))  # (B, L + 1, d + 1)
+            wanted = expected_targets(following, batch.moments, self.later)[batch.moments]  # (P, d + 1)
+            return full_softmax(state, moments.vectors, (state * wanted).sum(1))
+        scores = (state * moments.items(targets)).sum(1)  # (P,)
         blocked = targets[:, None] == drawn.ids  # (P, S)
         log_q = self.sampler.log_q(targets, self.negatives)
         return sampled_softmax(scores, state @ moments.items(drawn.ids).T, log_q, drawn.log_q, blocked)

@@ -19,7 +19,7 @@ def shortlist_recall(network: Network, evaluation: Evaluation, k: int = 50) -> f
     The refinement starts at zero and rarely lifts an item from further down, so this follows the recall over the whole
     catalog at a fraction of its cost.
     """
-    items = network.items()  # (N, d)
+    items = network.items()  # (N, d + 1)
     table = network.scorer.items(items)  # (N, width)
     total = 0.0
     for begin in range(0, len(evaluation.requests), REQUESTS_AT_ONCE):

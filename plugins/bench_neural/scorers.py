@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a scorer computes from B requests alone.
 
-    state (B, d); keys (B, L + 1, a) and bias (B, L + 1): the behaviours as attention sees them, -inf where there is
-    none; values (B, L + 1, h): what each adds to the first score layer; hidden (B, h): the request's own slice of it.
+    state (B, d + 1), a one at its end; keys (B, L + 1, a) and bias (B, L + 1): the behaviours as attention sees them,
+    -inf where there is none; values (B, L + 1, h): what each adds to the first score layer; hidden (B, h): the
+    request's own slice of it.
     """
 
     state: Tensor
@@ -36,13 +38,13 @@ class Asked:
 
 
 class TargetAttentionScorer(nn.Module):
-    """Inner product plus a network: s(b, i) = <u_b, x_i> + MLP(u_b, sum_j alpha_bij v_bj, x_i).
+    """Inner product plus a network: s(b, i) = <u_b, x_i> + c_i + MLP(u_b, sum_j alpha_bij v_bj, x_i).
 
-    The user's state u and the item's vector x are those of a two-tower model, which the network refines: its last layer
-    starts at zero. alpha are softmax weights over the user's latest behaviours j, from a query of the item, a key of
-    the behaviour and a learnt bias of its age; a further, empty behaviour takes the weight where none is akin. Since
-    the first score layer is linear in its inputs, its slice for each of them is applied beforehand: an item brings a
-    row (x, query, slice) of `width` numbers, a behaviour a key and its slice.
+    The user's state u, the item's vector x and its bias c are those of a two-tower model, which the network refines:
+    its last layer starts at zero. alpha are softmax weights over the user's latest behaviours j, from a query of the
+    item, a key of the behaviour and a learnt bias of its age; a further, empty behaviour takes the weight where none is
+    akin. Since the first score layer is linear in its inputs, its slice for each of them is applied beforehand: an item
+    brings a row (x, c, query, slice) of `width` numbers, a behaviour a key and its slice.
     """
 
     def __init__(self, dim: int, attention: int = 32, hidden: int = 64, behaviours: int = 50) -> None:
@@ -62,12 +64,12 @@ class TargetAttentionScorer(nn.Module):
     @property
     def width(self) -> int:
         """Numbers that an item brings."""
-        return self.dim + self.attention + self.hidden
+        return self.dim + 1 + self.attention + self.hidden
 
     def items(self, vectors: Tensor) -> Tensor:
-        """What the scorer computes from items alone: vectors (..., d) -> (..., width)."""
-        query = self.query(vectors) * self.attention**-0.5
-        return torch.cat([vectors, query, self.item(vectors)], -1)
+        """What the scorer computes from items alone: vectors (..., d + 1), the bias at their end -> (..., width)."""
+        content = vectors[..., : self.dim]
+        return torch.cat([vectors, self.query(content) * self.attention**-0.5, self.item(content)], -1)
 
     def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
         """What it computes from requests alone: state (B, d), behaviours (B, L, d) as item vectors, ages int64 (B, L):
@@ -78,18 +80,18 @@ class TargetAttentionScorer(nn.Module):
         known = (ages > 0) & (ages <= self.behaviours)
         bias = torch.where(known, self.age[ages.clamp(0, self.behaviours)], -torch.inf)
         bias = torch.cat([self.age[:1].expand(batch, 1), bias], 1)  # (B, L + 1)
-        return Asked(state, keys, bias, values, self.user(state))
+        return Asked(with_one(state), keys, bias, values, self.user(state))
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:
         """The scores (B, C) of the same items (C, width) for every request."""
-        vectors, queries, slices = items.split([self.dim, self.attention, self.hidden], 1)
+        vectors, queries, slices = items.split([self.dim + 1, self.attention, self.hidden], 1)
         inner = asked.state @ vectors.T  # (B, C)
         queries = queries.expand(len(asked), -1, -1)  # (B, C, a), without a copy
         return inner + self._refine(asked, torch.bmm(queries, asked.keys.transpose(1, 2)), slices)
 
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         """The scores (B, C) of each request's own items (B, C, width)."""
-        vectors, queries, slices = items.split([self.dim, self.attention, self.hidden], 2)
+        vectors, queries, slices = items.split([self.dim + 1, self.attention, self.hidden], 2)
         inner = torch.bmm(vectors, asked.state[:, :, None])[:, :, 0]  # (B, C)
         relevance = torch.bmm(queries, asked.keys.transpose(1, 2))  # (B, C, L + 1)
         return inner + self._refine(asked, relevance, slices)
@@ -98,3 +100,8 @@ class TargetAttentionScorer(nn.Module):
         weights = torch.softmax(relevance + asked.bias[:, None], 2)  # (B, C, L + 1)
         hidden = torch.bmm(weights, asked.values) + asked.hidden[:, None] + slices  # (B, C, h)
         return self.last(self.network(hidden))[:, :, 0]
+
+
+def with_one(states: Tensor) -> Tensor:
+    """states (..., d) with a one at their end, which an item's bias answers to: (..., d + 1)."""
+    return functional.pad(states, (0, 1), value=1.0)

@@ -31,7 +31,8 @@ class Schedule:
 
     epochs: at most so many; patience: stop after so many validations without a better one; seconds: begin no batch
     after so long (0: no limit; where it stops the training, results depend on the machine's speed); learning_rate,
-    weight_decay: AdamW's, the rate rising over the first `warmup` batches; clip: bound of the gradient's norm.
+    weight_decay: AdamW's, the rate rising over the first `warmup` batches and falling evenly to `final` times itself
+    at the end of all epochs; clip: bound of the gradient's norm.
     """
 
     epochs: int
@@ -40,7 +41,12 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.0
     warmup: int = 50
+    final: float = 1.0
     clip: float = 1.0
+
+    def factor(self, batch: int, batches: int) -> float:
+        """What the learning rate is multiplied by at batch number `batch` (from 0) of all `batches`."""
+        return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, batch / batches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,11 @@ def fit(
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
     )
-    warming = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / (schedule.warmup + 1)))
+    total = max(1, schedule.epochs * len(epoch))
+    pacing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda batch: schedule.factor(batch, total))
     began = time.monotonic()  # a limit on the work, not a measurement: the harness does the timing
     best, best_epoch, best_weights = -1.0, 0, _copy(model)
-    number, done, total = 0, 0, max(1, schedule.epochs * len(epoch))
+    number, done = 0, 0
     mean_loss, note = float("nan"), ""
 
     def out_of_time() -> bool:
@@ -86,7 +93,7 @@ def fit(
             value.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
             optimiser.step()
-            warming.step()
+            pacing.step()
             done += 1
             if done % 10 == 1:
                 latest = float(value.detach())
