@@ -12,10 +12,10 @@ category), and a title such as "Cosy lamp 1234".
 Users.  A user has a region and an age group, and `interests` categories with weights 64/1 ... 64/8. A quarter of the
 interests comes from a department that the region likes, a quarter from one that the age group likes, the rest from
 the popularity of categories. The user starts at a random moment and chooses about `length` items (at least 8; the
-rest is a product of three uniforms, so a few users are several times as active), in sessions of eight on average: minutes
-from choice to choice, days or weeks from session to session. Each new session, with chance `drift`, replaces one
-interest, half the time by a sibling in its department, else by a new one; and it picks one interest, by weight, as
-the session's focus.
+rest is a product of three uniforms, so a few users are several times as active), in sessions of eight on average:
+minutes from choice to choice, days or weeks from session to session. Each new session, with chance `drift`, replaces
+one interest, half the time by a sibling in its department, else by a new one; and it picks one interest, by weight,
+as the session's focus.
 
 Choices.  The next item is drawn
 - with chance `browsing` by overall popularity: a category, then an item in it;

@@ -34,7 +34,7 @@ def describe_items(world: World, ids: NDArray[np.int32], seed: int) -> Catalog:
         features={
             "department": Categorical(category // DEPARTMENT, departments),
             "category": Categorical(category, nouns),
-            "tags": MultiCategorical(Ragged(*_tags(stream(seed, TAGGING), category)), TAGS),
+            "tags": MultiCategorical(Ragged(*_tags(stream(seed, TAGGING), category, len(TAGS))), TAGS),
             "title": Text(_titles(stream(seed, TITLES), category, nouns)),
         },
         first_seen=first_seen,
@@ -48,22 +48,22 @@ def _titles(key: np.uint64, category: NDArray[np.int32], nouns: list[str]) -> pa
     for first in range(0, len(category), BLOCK):
         part = category[first : first + BLOCK]
         number = pc.cast(pa.array(np.arange(first, first + len(part))), pa.string())
-        adjective = adjectives.take(pa.array(_adjectives(key, first, len(part))))
+        adjective = adjectives.take(pa.array(_adjectives(key, first, len(part), len(ADJECTIVES))))
         chunks.append(pc.binary_join_element_wise(adjective, kinds.take(pa.array(part)), number, " "))
     return pa.chunked_array(chunks)
 
 
 @njit(cache=True, nogil=True)
-def _adjectives(key: Any, first: Any, items: Any) -> Any:
-    """int32 [items]: the adjective of each of the ids first, first + 1, ..."""
+def _adjectives(key: Any, first: Any, items: Any, kinds: Any) -> Any:
+    """int32 [items]: the adjective, of `kinds`, of each of the ids first, first + 1, ..."""
     chosen = np.empty(items, np.int32)
     for row in range(items):
-        chosen[row] = below(bits_at(key, first + row), len(ADJECTIVES))
+        chosen[row] = below(bits_at(key, first + row), kinds)
     return chosen
 
 
 @njit(cache=True, nogil=True)
-def _tags(key: Any, category: Any) -> Any:
+def _tags(key: Any, category: Any, kinds: Any) -> Any:
     """(offsets int64 [items + 1], codes int32): one to MOST_TAGS tags of the TAG_POOL of the item's category."""
     offsets = np.zeros(len(category) + 1, np.int64)
     for item in range(len(category)):
@@ -71,8 +71,8 @@ def _tags(key: Any, category: Any) -> Any:
     codes = np.empty(offsets[-1], np.int32)
     for item in range(len(category)):
         pool = bits_at(key, category[item])
-        begin, stride = below(pool, len(TAGS)), 1 + 2 * below_again(pool, len(TAGS) // 2)  # odd: no tag twice
+        begin, stride = below(pool, kinds), 1 + 2 * below_again(pool, kinds // 2)  # odd, kinds 2**n: no tag twice
         turn = below_again(bits_at(~key, len(category) + item), TAG_POOL)
         for at in range(offsets[item], offsets[item + 1]):
-            codes[at] = (begin + stride * ((turn + at - offsets[item]) % TAG_POOL)) % len(TAGS)
+            codes[at] = (begin + stride * ((turn + at - offsets[item]) % TAG_POOL)) % kinds
     return offsets, codes

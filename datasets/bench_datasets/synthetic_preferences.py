@@ -32,12 +32,15 @@ class Preferences:
         rank = self._position - world.category_start[self._category]
         size = np.diff(world.category_start)[self._category]
         self._share = np.diff(world.rank_weight)[rank] / world.rank_weight[size]  # (C,) of the category's choices
+        self._first_seen = world.first_seen[self._position]  # (C,)
+        popularity = np.diff(world.category_weight) / world.category_weight[-1]
+        self._browsed = world.browsing / ONE * popularity  # (categories,)
 
     def scores(self, requests: Requests) -> NDArray[np.float32]:
         """The chance of each item to be chosen next, up to one factor a request: float32 [B, task items].
 
-        An item that has not appeared yet scores 0. Items chosen before keep the score that they would have if they
-        could be chosen again: leave them out by `requests.exclude`. The moment is that of the user's next choice.
+        An item that has not appeared yet and an item of the history score 0. The moment is that of the user's next
+        choice after those that the request's key counts, whatever `requests.times` says.
         """
         world, history = self._world, requests.history
         moments, categories, chances = relive(world, np.array(requests.keys, np.int64))
@@ -46,15 +49,14 @@ class Preferences:
         led = np.where(history.lengths > 0, min(world.relatedness / ONE, 1.0 - browsing), 0.0)  # (B,)
         chances *= (1.0 - browsing - led)[:, None]  # (B, interests)
         steps *= led[:, None]  # (B, leads)
-        browsed = browsing * np.diff(world.category_weight) / world.category_weight[-1]  # (categories,)
         scores = np.empty((len(requests), len(self._position)), np.float32)
-        first_seen = world.first_seen[self._position]
-        _combine(moments, categories, chances, browsed, self._category, self._share, first_seen, scores)
+        _combine(moments, categories, chances, self._browsed, self._category, self._share, self._first_seen, scores)
         row, at = np.nonzero(positions >= 0)
         position, step = positions[row, at], steps[row, at]
         column = self._column[position]
         there = (column >= 0) & (world.first_seen[position] <= moments[row])
         np.add.at(scores, (row[there], column[there]), step[there].astype(np.float32))
+        scores[history.rows(), history.values] = 0.0
         return scores
 
 

@@ -30,7 +30,9 @@ class Parameters:
     """The settings of the synthetic set, as its card and `synthetic:items=1000,seed=3` name them."""
 
     items: int = param(20_000, help="items in the catalog", low=1, high=1 << 30)
-    interactions: int = param(500_000, help="interactions expected; users = interactions / length", low=1)
+    interactions: int = param(
+        500_000, help="interactions expected; users = interactions / length", low=1, high=(1 << 31) - 1
+    )
     seed: int = param(0, help="another seed is another world", low=0)
     length: int = param(80, help="mean interactions of a user", low=1, high=100_000)
     interests: int = param(4, help="categories that a user is interested in at a time", low=1, high=64)
@@ -40,7 +42,7 @@ class Parameters:
     browsing: float = param(0.06, help="chance that a choice is by popularity alone", low=0, high=1)
     flatness: int = param(4, help="item popularity in a category is 1 / (rank + flatness)", low=1)
     category_flatness: int = param(20, help="category popularity is 1 / (rank + category_flatness)", low=1)
-    category_items: int = param(100, help="mean items of a category", low=1)
+    category_items: int = param(100, help="mean items of a category", low=4)
     arriving: float = param(0.25, help="share of the items that appear during the two years, not before", low=0, high=1)
 
 

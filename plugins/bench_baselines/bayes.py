@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Requests, Unavailable, hookimpl
-
-CELLS = 1 << 24  # scores held at a time: requests x items
+from bench import Answer, Catalog, Context, Requests, Unavailable, hookimpl
+from bench_baselines.blocks import CELLS_PER_BLOCK, answer_in_blocks
 
 
 class Truth(Protocol):
@@ -21,7 +20,7 @@ class Truth(Protocol):
 
 @dataclass
 class Bayes:
-    """Answers with the simulator's true preferences: the best recall that any method can reach.
+    """The simulator's true preferences: the best recall that any method can reach on synthetic data.
 
     The bound is exact where a request has one target, the user's next item (`next-item`); with several targets the
     order is the simulator's own at the moment of the request. Only data sets that know their truth can be answered.
@@ -30,8 +29,8 @@ class Bayes:
     version: ClassVar[str] = "1"
     work_unit: ClassVar[str] = "items scored"
 
+    catalog_: Catalog | None = field(init=False, repr=False, default=None)
     truth_: Truth | None = field(init=False, repr=False, default=None)
-    candidates_: NDArray[np.int32] | None = field(init=False, repr=False, default=None)
 
     @hookimpl
     def train(self) -> None:
@@ -39,29 +38,32 @@ class Bayes:
 
     @hookimpl
     def index(self, catalog: Catalog) -> None:
-        self.candidates_ = catalog.candidates()
+        self.catalog_ = catalog
 
     @hookimpl
     def reveal(self, preferences: Any) -> None:
         self.truth_ = preferences
 
     @hookimpl
-    def query(self, requests: Requests, k: int) -> Answer:
-        if self.candidates_ is None:
-            raise Unavailable("bayes has no catalog yet: `index` comes before `query`")
-        candidates = self.candidates_  # (C,)
-        ids = np.full((len(requests), k), -1, np.int32)
-        scores = np.full((len(requests), k), -np.inf, np.float32)
-        for rows in _blocks(len(requests), len(candidates)):
-            part = requests[rows]
+    def query(self, requests: Requests, k: int, context: Context) -> Answer:
+        assert self.catalog_ is not None, "`index` comes before `query`"
+        candidates = self.catalog_.candidates()  # (C,)
+
+        def answer(part: Requests) -> Answer:
             chances = self._known(part)[:, candidates]  # (b, C)
-            best = Answer.top(candidates, np.where(chances > 0, chances, -np.inf), k, part.exclude)
-            ids[rows], scores[rows] = best.ids, best.scores
-        return Answer(ids, scores, np.full(len(requests), len(candidates), np.int32))
+            work = np.full(len(part), len(candidates), np.int32)
+            return Answer.top(candidates, np.where(chances > 0, chances, -np.inf), k, part.exclude, work)
+
+        return answer_in_blocks(requests, self.catalog_.size, context.threads, answer)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self._known(requests)[:, items]
+        assert self.catalog_ is not None, "`index` comes before `score`"
+        scores = np.empty((len(requests), len(items)), np.float32)
+        step = max(1, CELLS_PER_BLOCK // self.catalog_.size)
+        for first in range(0, len(requests), step):
+            scores[first : first + step] = self._known(requests[first : first + step])[:, items]
+        return scores
 
     def _known(self, requests: Requests) -> NDArray[np.float32]:
         if self.truth_ is None:
@@ -70,8 +72,3 @@ class Bayes:
                 "or leave it out"
             )
         return self.truth_.scores(requests)
-
-
-def _blocks(rows: int, width: int) -> list[slice]:
-    step = max(1, CELLS // max(1, width))
-    return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
