@@ -16,7 +16,7 @@ from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, Unav
 from bench_baselines.blocks import answer_in_blocks
 from bench_baselines.prior import popularity_prior
 
-BYTES_PER_PAIR = 8 + 4  # the float64 matrix that is inverted in place, and the float32 weights made from it
+BYTES_PER_PAIR = 2 * 4  # float32: the matrix that is inverted in place, and the weights made from it
 ITEMS_PER_BLOCK = 256
 
 
@@ -25,8 +25,8 @@ class EASE:
     """EASE: an item's score is the sum of its learnt weights with the items of the history, in closed form.
 
     H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. With X the binary user-item matrix and
-    P = (X'X + lambda I)^-1, the weights are B = I - P diag(1 / diag P) (eq. 8) and a request's scores x B. P is
-    computed in float64 by Cholesky, B kept in float32. Only items with a training interaction take part; no other is
+    P = (X'X + lambda I)^-1, the weights are B = I - P diag(1 / diag P) (eq. 8) and a request's scores x B. All
+    in float32, which lambda on the diagonal makes safe (and scipy's float64 Cholesky dies at 20,000 items). Only items with a training interaction take part; no other is
     ever answered (its score is -inf), so a request gets fewer than k where these do not suffice. Memory grows with the
     square of their number; where that does not fit, `train` raises Unavailable. Departure: a history without any such
     item scores -1 / (1 + interactions), which puts the most popular first.
@@ -125,17 +125,17 @@ class EASE:
 def _closed_form(users: sparse.csr_array, regularisation: float) -> NDArray[np.float32]:
     """B = I - P diag(1 / diag P), P = (X'X + lambda I)^-1, float32 [n, n], of the binary X [U, n]."""
     size = users.shape[1]
-    gram = np.empty((size, size), np.float64, order="F")
+    gram = np.empty((size, size), np.float32, order="F")
     items = users.T.tocsr()  # (n, U)
     for start in range(0, size, ITEMS_PER_BLOCK):
         block = slice(start, start + ITEMS_PER_BLOCK)
         gram[:, block] = (items[block] @ users).toarray().T  # symmetric, so rows serve as columns
     gram[np.diag_indices_from(gram)] += regularisation
-    factor, failed = linalg.lapack.dpotrf(gram, lower=True, overwrite_a=True)
+    factor, failed = linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
     if failed:
         raise linalg.LinAlgError("EASE: X'X + lambda I is not positive definite; raise regularisation")
-    inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
-    # only the lower triangle is set; row i of B is -P[:, i] / diag, read off row by row without a second float64 matrix
+    inverse, _ = linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
+    # only the lower triangle is set; row i of B is -P[:, i] / diag, read off row by row
     scale = -1.0 / np.diagonal(inverse)
     weights = np.empty(inverse.shape, np.float32)  # (n, n)
     for column in range(len(weights)):
