@@ -25,11 +25,12 @@ class EASE:
     """EASE: an item's score is the sum of its learnt weights with the items of the history, in closed form.
 
     H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. With X the binary user-item matrix and
-    P = (X'X + lambda I)^-1, the weights are B = I - P diag(1 / diag P) (eq. 8) and a request's scores x B. All
-    in float32, which lambda on the diagonal makes safe (and scipy's float64 Cholesky dies at 20,000 items). Only items with a training interaction take part; no other is
-    ever answered (its score is -inf), so a request gets fewer than k where these do not suffice. Memory grows with the
-    square of their number; where that does not fit, `train` raises Unavailable. Departure: a history without any such
-    item scores -1 / (1 + interactions), which puts the most popular first.
+    P = (X'X + lambda I)^-1, the weights are B = I - P diag(1 / diag P) (eq. 8) and a request's scores x B. All in
+    float32, which lambda on the diagonal makes safe (and scipy's float64 Cholesky dies of a signal at 20,000 items).
+    Only items with a training interaction take part; no other is ever answered (its score is -inf), so a request gets
+    fewer than k where these do not suffice. Memory grows with the square of their number; where that does not fit,
+    `train` raises Unavailable. Departure: a history without any such item scores -1 / (1 + interactions), which puts
+    the most popular first.
     """
 
     version: ClassVar[str] = "1"
