@@ -11,6 +11,8 @@ from torch.nn import functional
 from bench import Catalog, Features
 from bench_neural.vocabulary import Vocabulary
 
+SPREAD = 0.25  # length of an embedding at first
+
 
 class FeatureEmbedding(nn.Module):
     """Sum over the features of the mean embedding of their codes: codes int64, weights float32 (R, W) -> (R, d)."""
@@ -18,7 +20,7 @@ class FeatureEmbedding(nn.Module):
     def __init__(self, vocabulary: Vocabulary, dim: int) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.table = nn.Parameter(torch.randn(vocabulary.size, dim) * 0.25 * dim**-0.5)
+        self.table = nn.Parameter(torch.randn(vocabulary.size, dim) * SPREAD * dim**-0.5)
 
     def forward(self, codes: Tensor, weights: Tensor) -> Tensor:
         return functional.embedding_bag(codes, self.table, per_sample_weights=weights, mode="sum")  # (R, d)
@@ -31,7 +33,8 @@ class ItemEncoder(nn.Module):
     without an interaction, share one embedding of "unknown id" and are told apart by their side information. It is
     learnt by hiding each id of a training batch with probability `id_dropout`.
 
-    seen bool [training items]: which have training interactions. `bind` names the catalog that ids refer to.
+    seen bool [training items]: which have training interactions. `bind` names the catalog that ids refer to. id_scale:
+    size of the items' own embeddings at first; a small one lets side information speak before ids have been learnt.
     """
 
     codes: Tensor
@@ -45,13 +48,15 @@ class ItemEncoder(nn.Module):
         dim: int,
         id_dropout: float = 0.02,
         vocabulary: Vocabulary | None = None,
+        id_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.dim = dim
         self.id_dropout = id_dropout
         self.seen = np.asarray(seen, bool)
         self.features = FeatureEmbedding(vocabulary or Vocabulary.fit(catalog.features), dim)
-        self.ids = nn.Parameter(torch.randn(int(self.seen.sum()) + 1, dim) * 0.25 * dim**-0.5)  # row 0: the unknown id
+        spread = SPREAD * id_scale * dim**-0.5
+        self.ids = nn.Parameter(torch.randn(int(self.seen.sum()) + 1, dim) * spread)  # row 0: the unknown id
         self.bind(catalog)
 
     def bind(self, catalog: Catalog) -> None:
@@ -78,6 +83,24 @@ class ItemEncoder(nn.Module):
         if self.training and self.id_dropout > 0:
             rows = rows * (torch.rand(len(rows), device=rows.device) >= self.id_dropout)
         return functional.embedding(rows, self.ids) + self.features(codes, weights)  # (n, d)
+
+
+class ItemBias(nn.Module):
+    """One number an item that is added to its scores: at first the log of its training frequency, around 0.
+
+    counts int64 [training items]: interactions of each. Items that training never saw share the smallest at first.
+    """
+
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        super().__init__()
+        logs = np.log(counts[counts > 0])
+        logs = logs - logs.mean() if len(logs) else logs
+        start = np.concatenate([[logs.min(initial=0.0)], logs])[:, None]
+        self.table = nn.Parameter(torch.from_numpy(start.astype(np.float32)))  # (known + 1, 1), as ItemEncoder.ids
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Biases (n, 1) of the rows int64 (n,) that ItemEncoder.rows gives for ids."""
+        return functional.embedding(rows, self.table)
 
 
 class ProfileEncoder(nn.Module):

@@ -49,6 +49,11 @@ class Schedule:
         return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, batch / batches))
 
 
+def passes(interactions: int, items: int) -> int:
+    """Epochs that suit the data: one for eight interactions an item, 3 to 20. A sparse catalog overfits after few."""
+    return min(20, max(3, round(interactions / max(1, items) / 8)))
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What training reached: the best validation value, the epoch it was met in (1 is the first), epochs begun."""

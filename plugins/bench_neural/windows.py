@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench import Interactions
+from bench import Interactions, Ragged
 from bench_neural.history import from_left
 
 
@@ -103,6 +103,16 @@ class Windows:
         """Uniform integers in [0, limit)."""
         draws = torch.rand(limits.shape, generator=self.generator, dtype=torch.float64)
         return torch.minimum((draws * limits).long(), limits - 1)
+
+
+def later_share(asked: float, targets: Ragged) -> float:
+    """The share of later targets `asked` for; where that is negative, one half if requests have several targets.
+
+    targets: those of the validation requests. A request that has one target asks for the next item.
+    """
+    if asked >= 0:
+        return asked
+    return 0.5 if (targets.lengths > 1).any() else 0.0
 
 
 def expected_targets(following: Tensor, moments: Tensor, later: float) -> Tensor:

@@ -11,19 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
-from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer, PooledHistory
 from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
-from bench_neural.training import Schedule, fit
+from bench_neural.training import Schedule, fit, passes
 from bench_neural.users import UserEncoder
 from bench_neural.validation import validation_recall
-from bench_neural.windows import Windows
+from bench_neural.windows import Windows, later_share
 from bench_vector.backends import HNSW, Backend, Flat, search
 from bench_vector.tower import Objective, Towers
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here loss=auto sums over the whole catalog
+FINAL_LEARNING_RATE = 0.05  # of the first one
 
 
 @dataclass
@@ -48,7 +49,19 @@ class TwoTower:
     heads: int = param(2, help="attention heads, a divisor of dim", low=1, high=64)
     dropout: float = param(0.2, help="share of activations dropped in training", low=0.0, high=0.9)
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
-    later: float = param(0.5, help="share of targets that are any later item, not the next one", low=0.0, high=1.0)
+    id_scale: float = param(
+        0.1,
+        help="size of the items' own embeddings at first, so that side information speaks first",
+        low=0.0,
+        high=10.0,
+    )
+    bias: bool = param(True, help="add to each item's score one learnt number, at first by its frequency")
+    later: float = param(
+        -1.0,
+        help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
+        low=-1.0,
+        high=1.0,
+    )
     loss: str = param(
         "auto",
         help="auto: full up to 5,000 items, else sampled",
@@ -59,16 +72,16 @@ class TwoTower:
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     normalise: bool = param(False, help="compare by cosine: vectors of length 1 in the loss and in the index")
     temperature: float = param(
-        1.0, help="scores are divided by it; about .05 to .1 with normalise", low=1e-3, high=100.0, log=True
+        0.0, help="scores are divided by it in the loss; 0: 1, or 0.07 with normalise", low=0.0, high=100.0
     )
-    learning_rate: float = param(1e-3, help="AdamW's step size", low=1e-6, high=1.0, log=True)
+    learning_rate: float = param(3e-3, help="AdamW's step size at first; it falls to a twentieth", low=1e-6, high=1.0)
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
-    epochs: int = param(40, help="passes over the training data, at most", low=1, high=10_000)
-    patience: int = param(
-        4, help="epochs without a better validation recall@50 before training stops", low=1, high=10_000
+    epochs: int = param(
+        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
     )
-    seconds: float = param(480.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
+    patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
+    seconds: float = param(400.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
     backend: str = param(
         "flat", phase="index", help="flat: exact (faiss); hnsw: a graph (hnswlib)", choices=("flat", "hnsw")
     )
@@ -89,36 +102,39 @@ class TwoTower:
     )
 
     towers_: Towers = field(init=False, repr=False)
-    item_vectors_: torch.Tensor = field(init=False, repr=False)  # (N, d), as the user tower reads them
+    items_: torch.Tensor = field(init=False, repr=False)  # (N, D): the item tower's vectors of the query catalog
     index_: Backend = field(init=False, repr=False)
 
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
+        later = later_share(self.later, data.validation.targets)
         with seeded(context.seed) as generator:
-            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout)
-            self.towers_ = self._towers(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
+            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout, id_scale=self.id_scale)
+            profiles = ProfileEncoder(data.profiles, self.dim)
+            self.towers_ = self._towers(items, profiles, counts).to(device_of(context))
             self.towers_.users.bind(data.profiles, len(data.interactions.by_user))
-            windows = Windows(data.interactions, self.length, self.later, self.batch, generator, context.device)
+            windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
             objective = Objective(
                 towers=self.towers_,
                 kind=self._loss(counts),
-                temperature=self.temperature,
-                later=self.later,
+                temperature=self.temperature or (0.07 if self.normalise else 1.0),
+                later=later,
                 negatives=self.negatives,
                 sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
                 frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
             )
-            fit(self.towers_, windows, objective, lambda: self._validate(data), self._schedule(), context)
+            fit(self.towers_, windows, objective, lambda: self._validate(data), self._schedule(counts), context)
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
         use_threads(context.threads)
-        self.towers_.items.bind(catalog)
+        self.towers_.encoder.bind(catalog)
         with torch.inference_mode():
-            self.item_vectors_ = self.towers_.items()  # (N, d)
-        vectors, ids = self._candidates(catalog.candidates())
+            self.items_ = self.towers_.items()
+        ids = catalog.candidates()
+        vectors = self._vectors(ids)
         if self.backend == "flat":
             self.index_ = Flat(vectors, ids)
         else:
@@ -132,60 +148,69 @@ class TwoTower:
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
         use_threads(context.threads)
-        vectors, _ = self._candidates(items)
-        scores: NDArray[np.float32] = self._users(requests) @ vectors.T  # (B, C)
+        scores: NDArray[np.float32] = self._users(requests) @ self._vectors(items).T  # (B, C)
         return scores
 
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:
         if phase == "train":
             save_weights(folder / "weights.safetensors", self.towers_)
-            save_encoders(folder, self.towers_.items, self.towers_.users.profiles)
+            save_encoders(folder, self.towers_.encoder, self.towers_.users.profiles)
         else:
-            np.save(folder / "vectors.npy", self.item_vectors_.cpu().numpy(), allow_pickle=False)
+            np.save(folder / "items.npy", self.items_.cpu().numpy(), allow_pickle=False)
             np.save(folder / "ids.npy", self.index_.ids, allow_pickle=False)
             self.index_.save(folder)
 
     @hookimpl
     def load(self, folder: Path, phase: str, context: Context) -> None:
+        device = device_of(context)
         if phase == "train":
-            self.towers_ = self._towers(*load_encoders(folder, self.dim, self.id_dropout))
+            items, profiles = load_encoders(folder, self.dim, self.id_dropout)
+            self.towers_ = self._towers(items, profiles, items.seen.astype(np.int64))
             load_weights(folder / "weights.safetensors", self.towers_)
-            self.towers_.to(device_of(context)).eval()
+            self.towers_.to(device).eval()
         else:
-            stored = np.load(folder / "vectors.npy", allow_pickle=False)
-            self.item_vectors_ = torch.from_numpy(stored).to(device_of(context))
-            vectors, ids = self._candidates(np.load(folder / "ids.npy", allow_pickle=False))
+            self.items_ = torch.from_numpy(np.load(folder / "items.npy", allow_pickle=False)).to(device)
+            ids = np.load(folder / "ids.npy", allow_pickle=False)
+            vectors = self._vectors(ids)
             self.index_ = Flat(vectors, ids) if self.backend == "flat" else HNSW.open(vectors, ids, folder)
 
-    def _towers(self, items: ItemEncoder, profiles: ProfileEncoder) -> Towers:
+    def _towers(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Towers:
         history = (
             CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
             if self.encoder == "attention"
             else PooledHistory(self.dim, self.dropout)
         )
-        return Towers(items, UserEncoder(profiles, history, self.dim, self.length), self.normalise)
+        users = UserEncoder(profiles, history, self.dim, self.length)
+        return Towers(items, users, ItemBias(counts) if self.bias and not self.normalise else None, self.normalise)
 
     def _loss(self, counts: NDArray[np.int64]) -> str:
         if self.loss != "auto":
             return self.loss
         return "full" if np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS else "sampled"
 
-    def _schedule(self) -> Schedule:
-        return Schedule(self.epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay)
+    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
+        return Schedule(
+            epochs=self.epochs or passes(int(counts.sum()), int(np.count_nonzero(counts))),
+            patience=self.patience,
+            seconds=self.seconds,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            final=FINAL_LEARNING_RATE,
+        )
 
     def _validate(self, data: TrainingData) -> float:
-        vectors = self.towers_.items()
-        users = self.towers_.requests(data.validation.requests, vectors)
-        return validation_recall(users, self.towers_.finished(vectors), data.validation)
+        items = self.towers_.items()
+        users = self.towers_.requests(data.validation.requests, items)
+        return validation_recall(users, self.towers_.comparable(items), data.validation)
 
-    def _candidates(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Vectors float32 [C, d] of `ids`, finished, beside the ids."""
+    def _vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Comparable vectors float32 [C, D] of items."""
         with torch.inference_mode():
-            chosen = self.item_vectors_[torch.from_numpy(np.asarray(ids, np.int64)).to(self.item_vectors_.device)]
-            return self.towers_.finished(chosen).cpu().numpy(), ids
+            chosen = self.items_[torch.from_numpy(np.asarray(ids, np.int64)).to(self.items_.device)]
+            return self.towers_.comparable(chosen).cpu().numpy()
 
     def _users(self, requests: Requests) -> NDArray[np.float32]:
-        """User vectors float32 [B, d], finished."""
+        """Comparable vectors float32 [B, D] of requests."""
         with torch.inference_mode():
-            return self.towers_.requests(requests, self.item_vectors_).cpu().numpy()
+            return self.towers_.requests(requests, self.items_).cpu().numpy()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bench import Catalog, Categorical, Ragged, Requests
-from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.history import CausalTransformer, PooledHistory, aligned, last
 from bench_neural.users import UserEncoder
 
@@ -29,6 +29,12 @@ def test_ids_are_hidden_in_training_only() -> None:
     encoder = ItemEncoder(Catalog(50), np.ones(50, bool), dim=4, id_dropout=1.0)
     assert (encoder() == encoder.ids[0]).all()
     assert len(encoder.eval()().unique(dim=0)) == 50
+
+
+def test_biases_begin_at_the_log_frequency_and_unknown_items_at_the_least() -> None:
+    bias = ItemBias(np.array([1, 0, 100]))
+    half = float(np.log(100)) / 2
+    torch.testing.assert_close(bias(torch.tensor([0, 1, 2]))[:, 0].detach(), torch.tensor([-half, -half, half]))
 
 
 def test_aligned_keeps_the_newest_items_oldest_first() -> None:

@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from bench import Context, Evaluation, Interactions, Ragged, Requests
 from bench_neural.execution import seeded
-from bench_neural.training import Outcome, Schedule, fit
+from bench_neural.training import Outcome, Schedule, fit, passes
 from bench_neural.validation import validation_recall
-from bench_neural.windows import Windows, expected_targets
+from bench_neural.windows import Windows, expected_targets, later_share
 
 ROWS = [list(range(10, 22)), [3, 4], [], [7], list(range(40, 43))]
 
@@ -62,6 +63,29 @@ def test_expected_targets_are_the_mean_over_draws() -> None:
     torch.testing.assert_close(mean, torch.tensor([0.5 * 1 + 0.5 * 3, 0.5 * 2 + 0.5 * 4, 6.0]))
 
 
+def test_requests_with_several_targets_ask_for_later_items_too() -> None:
+    one, several = Ragged.from_rows([[1], [2]]), Ragged.from_rows([[1], [2, 3]])
+    assert later_share(-1.0, one) == 0.0
+    assert later_share(-1.0, several) == 0.5
+    assert later_share(0.0, several) == 0.0 and later_share(0.3, one) == 0.3
+
+
+def test_dense_data_get_more_passes() -> None:
+    assert [passes(*sizes) for sizes in ((0, 0), (400_000, 20_000), (383_000, 3_400), (10**7, 20_000))] == [
+        3,
+        3,
+        14,
+        20,
+    ]
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    schedule = Schedule(epochs=1, patience=1, seconds=0, learning_rate=1.0, warmup=9, final=0.2)
+    assert schedule.factor(0, 100) == 0.1
+    assert schedule.factor(50, 100) == 0.6
+    assert schedule.factor(100, 100) == pytest.approx(0.2)
+
+
 def test_the_best_weights_are_kept_and_training_stops_when_validation_does_not_improve(tmp_path: Path) -> None:
     model = torch.nn.Linear(1, 1)
     values = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.9])
@@ -69,13 +93,13 @@ def test_the_best_weights_are_kept_and_training_stops_when_validation_does_not_i
 
     def validate() -> float:
         assert not model.training
-        weights.append(float(model.weight))
+        weights.append(model.weight.item())
         return next(values)
 
     schedule = Schedule(epochs=10, patience=3, seconds=0, learning_rate=0.1)
     outcome = fit(model, windows(0.0), lambda _: model.weight.square().sum(), validate, schedule, context(tmp_path))
     assert outcome == Outcome(best=0.5, best_epoch=2, epochs=5)
-    assert float(model.weight) == weights[1]
+    assert model.weight.item() == weights[1]
 
 
 def test_out_of_time_ends_the_training_after_a_validation(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_exported_vectors_score_as_the_model_does(context: Context, normalise: b
     world = make_world()
     method = trained(context, normalise=normalise)
     towers = method.towers_.eval()
-    vectors = towers.items()
-    expected = towers.requests(world.requests, vectors) @ towers.finished(vectors).T
+    items = towers.items()
+    expected = towers.requests(world.requests, items) @ towers.comparable(items).T
     scores = method.score(world.requests, np.arange(world.catalog.size, dtype=np.int32), context)
     np.testing.assert_allclose(scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
     if normalise:
