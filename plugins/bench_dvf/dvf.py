@@ -81,7 +81,7 @@ class DVF:
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
     epochs: int = param(
-        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
+        0, help="passes over the training data; 0: one for ten interactions an item, 2 to 20", low=0, high=10_000
     )
     patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
     seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
@@ -90,7 +90,7 @@ class DVF:
     ef: tuple[int, ...] = param(
         (100, 200, 400),
         phase="query",
-        help="beam width on each layer, the bottom last; the upper ones are narrowed where share allows few items",
+        help="beam width on each layer, the bottom last; narrowed above it where share allows few items",
         low=1,
         high=1_000_000,
     )
@@ -107,9 +107,9 @@ class DVF:
         log=True,
     )
     step: int = param(
-        0,
+        4,
         phase="query",
-        help="candidates expanded at once; 0: as the share allows, the whole beam on large catalogs",
+        help="candidates expanded in a layer's first turn, half as many again each turn; 0: the whole beam",
         low=0,
         high=1_000_000,
     )
@@ -141,7 +141,7 @@ class DVF:
         with torch.inference_mode():
             self.vectors_ = self.network_.items()  # (N, d + 1)
             candidates = catalog.candidates()
-            vectors = self.vectors_[:, : self.dim].cpu().numpy()[candidates]
+            vectors = self.vectors_.cpu().numpy()[candidates]  # with the bias: what the score is smooth in
             self.graph_ = build_hnsw(vectors, candidates, links=self.links, effort=self.ef_construction)
             self.table_ = self._rows(self.graph_.items)
 
@@ -198,7 +198,7 @@ class DVF:
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         """A sparse catalog overfits after few passes, a dense one gains from many."""
         density = counts.sum() / max(1, np.count_nonzero(counts))
-        epochs = self.epochs or int(np.clip(round(density / 8), 3, 20))
+        epochs = self.epochs or int(np.clip(round(density / 10), 2, 20))
         return Schedule(
             epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay, final=FINAL_LEARNING_RATE
         )

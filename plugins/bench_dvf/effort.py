@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from bench_index.beam import Effort
 from bench_index.graph import Graph
 
-WHOLE = 4_000  # items that may be scored from which on the upper beams have their full width
+START = 1 / 3  # of the items that may be scored, at most, go into scoring the first layer
 
 
 def fitted(graph: Graph, widths: tuple[int, ...], rounds: tuple[int, ...], share: float, step: int) -> Effort:
     """An Effort for `graph` that scores at most `share` of its items.
 
-    The paper's widths and rounds would score most of a catalog of some thousands. Where the bound is below 4,000 items,
-    the beams above the bottom are narrowed in proportion, so that the search starts at a layer that is a fraction of
-    the bound. With `step` 0 one expansion brings in, at first sight, half of what is left to score at most: with few
-    items to score, going on from the best is worth more than going broad. On a large catalog that is the whole beam.
+    The paper's search starts at the highest layer (of those that `widths` names) with as many nodes as its beam is
+    wide. In a catalog of some thousands that is the bottom: all would be scored. There it starts at the largest layer
+    that takes a third of the bound, with a beam of half the layer.
     """
     limit = math.ceil(share * len(graph))
-    narrow = min(1.0, limit / WHOLE)
-    upper = tuple(max(1, round(width * narrow)) for width in widths[:-1])
-    effort = Effort((*upper, widths[-1]), rounds, limit)
-    if step == 0:
-        links = max(1.0, float(graph.layers[0].lengths.mean())) if len(graph) else 1.0
-        left = max(1, limit - len(graph.layers[effort.start(graph)]))
-        step = max(1, round(left / (2 * links)))
-    return Effort(effort.widths, rounds, limit, min(step, max(effort.widths)))
+    effort = Effort(widths, rounds, limit, step)
+    sizes = graph.sizes[: len(widths)]
+    if sizes[effort.start(graph)] <= START * limit or len(sizes) == 1:
+        return effort
+    start = next((level for level, size in enumerate(sizes) if size <= START * limit), len(sizes) - 1)
+    place = len(widths) - 1 - start
+    narrow = min(widths[place], max(1, sizes[start] // 2))
+    return replace(effort, widths=(*widths[:place], narrow, *widths[place + 1 :]))

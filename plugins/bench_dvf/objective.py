@@ -33,6 +33,10 @@ class _Moments:
     states: Tensor
     history: Tensor
 
+    def detached(self) -> _Moments:
+        """The same, through which nothing is learnt."""
+        return _Moments(self.batch, self.ids, self.vectors.detach(), self.states.detach(), self.history.detach())
+
     def items(self, ids: Tensor) -> Tensor:
         """Vectors (..., d + 1) of some of the items."""
         return functional.embedding(torch.searchsorted(self.ids, ids), self.vectors)
@@ -43,8 +47,9 @@ class Objective:
 
     Both are a softmax over the target and items shared by the batch, drawn by frequency^power and evenly, corrected by
     logQ (the inner product's over a catalog of at most 5,000 items is exact); so the work is large matrix products.
-    Attention costs as much a pair as all else together: the whole score is learnt at `moments` random moments a window
-    and against a quarter of the negatives. later: as in Windows.
+    The whole score's loss trains the scorer alone: user states and item vectors are learnt by the inner product, whose
+    every moment teaches more than the few moments that attention can afford (`moments` a window, against a quarter of
+    the negatives), and stay as good as a two-tower model's. later: as in Windows.
     """
 
     def __init__(
@@ -66,11 +71,11 @@ class Objective:
         some = self.sampler.draw(max(1, self.negatives // 4))
         if self.full:
             moments = self._read(batch, self.known)
-            return self._inner(moments, None) + self._whole(moments, some)
+            return self._inner(moments, None) + self._whole(moments.detached(), some)
         many = self.sampler.draw(self.negatives)
         met = batch.following[batch.following >= 0]
         moments = self._read(batch, torch.unique(torch.cat([met, many.ids, some.ids])))
-        return self._inner(moments, many) + self._whole(moments, some)
+        return self._inner(moments, many) + self._whole(moments.detached(), some)
 
     def _read(self, batch: Batch, ids: Tensor) -> _Moments:
         vectors = self.network.items(ids)  # (n, d + 1)

@@ -40,7 +40,8 @@ class PairScorer:
         scores = np.empty((batch, wide), np.float32)
         high = max(1, PAIRS_AT_ONCE // max(1, wide))
         for first in range(0, batch, high):
-            most = int(counts[first : first + high].max(initial=0))
+            if not (most := int(counts[first : first + high].max(initial=0))):
+                continue
             rows = torch.from_numpy(nodes[first : first + high, :most].reshape(-1)).to(self.table.device)
             items = self.table.index_select(0, rows).view(-1, most, self.table.shape[1])  # (high, most, width)
             part = self.scorer.pairs(self.asked.rows(first, first + high), items)

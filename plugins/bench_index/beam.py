@@ -5,12 +5,13 @@ what it found in one call of the scorer, and keeps each request's best. Nothing 
 
 The paper's algorithm with three additions. The answer is taken from everything that was scored, not from the last beam
 alone, so a beam may be narrower than k. `Effort.limit` bounds the items scored a request: a frontier is expanded best
-first, and the expansion stops there. `Effort.step` expands only the best of the new candidates in a round and leaves
-the others for the next: with 1 it is the classic walk of HNSW, which scores fewer items in many more rounds.
+first, and the expansion stops there. `Effort.step` expands only the few best candidates at first and half as many again
+each time, which scores about half as many items for the same answers in a few more turns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,9 +40,10 @@ class Effort:
     """How far a search goes. The last entry of widths and rounds is the bottom layer's, the one before the next, ...
 
     widths: ef, the beam's width on each layer; rounds: T, how often at most the beam is expanded on each layer; limit:
-    at most so many items are scored a request, 0 for no limit; step: at most so many candidates are expanded at once,
-    0 for all of them as in the paper (fewer make a round of several turns). The search starts by scoring the whole of
-    the highest layer that `widths` names and that has as many nodes as its beam is wide; layers above are ignored.
+    at most so many items are scored a request, 0 for no limit; step: so many candidates are expanded in a layer's first
+    turn and half as many again in each turn after, T times ef in all; 0: T turns of the whole beam, as in the paper.
+    The search starts by scoring the whole of the highest layer that `widths` names and that has as many nodes as its
+    beam is wide; layers above are ignored.
     """
 
     widths: tuple[int, ...] = (100, 200, 400)
@@ -52,9 +54,14 @@ class Effort:
     def width(self, level: int) -> int:
         return self.widths[max(0, len(self.widths) - 1 - level)]
 
-    def turns(self, level: int) -> int:
-        rounds = self.rounds[max(0, len(self.rounds) - 1 - level)]
-        return rounds * -(-self.width(level) // self.step) if self.step else rounds
+    def turns(self, level: int) -> Iterator[int]:
+        """How many candidates each turn on the layer expands."""
+        width = self.width(level)
+        step, left = self.step or width, width * self.rounds[max(0, len(self.rounds) - 1 - level)]
+        while left > 0:
+            yield min(step, left, width)
+            left -= min(step, left, width)
+            step += step // 2 + (step == 1)
 
     def start(self, graph: Graph) -> int:
         levels = range(min(len(self.widths), len(graph.layers)))
@@ -111,8 +118,8 @@ class _Walk:
         """Expand the beam on the layer `level`, then those new ones that stayed in it, round after round."""
         self.fresh[:] = True
         np.minimum(self.beam_counts, self.effort.width(level), out=self.beam_counts)
-        layer, step = self.graph.layers[level], self.effort.step or self.beam.shape[1]
-        for _ in range(self.effort.turns(level)):
+        layer = self.graph.layers[level]
+        for step in self.effort.turns(level):
             self.rows(pick, self.beam, self.fresh, self.beam_counts, step, self.frontier, self.frontier_counts)
             bound = int(most_links(layer.offsets, self.frontier, self.frontier_counts))
             bound = min(bound, int(self.room.max(initial=0)))

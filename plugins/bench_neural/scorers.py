@@ -41,7 +41,7 @@ class TargetAttentionScorer(nn.Module):
     """Inner product plus a network: s(b, i) = <u_b, x_i> + c_i + MLP(u_b, sum_j alpha_bij v_bj, x_i).
 
     The user's state u, the item's vector x and its bias c are those of a two-tower model, which the network refines:
-    its last layer starts at zero. alpha are softmax weights over the user's latest behaviours j, from a query of the
+    its last layer starts small. alpha are softmax weights over the user's latest behaviours j, from a query of the
     item, a key of the behaviour and a learnt bias of its age; a further, empty behaviour takes the weight where none is
     akin. Since the first score layer is linear in its inputs, its slice for each of them is applied beforehand: an item
     brings a row (x, c, query, slice) of `width` numbers, a behaviour a key and its slice.
@@ -59,7 +59,7 @@ class TargetAttentionScorer(nn.Module):
         self.item = nn.Linear(dim, hidden, bias=False)
         self.network = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden // 2), nn.ReLU())
         self.last = nn.Linear(hidden // 2, 1, bias=False)
-        nn.init.zeros_(self.last.weight)
+        nn.init.normal_(self.last.weight, std=0.1 * hidden**-0.5)
 
     @property
     def width(self) -> int:

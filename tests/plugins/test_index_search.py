@@ -128,6 +128,13 @@ def test_the_start_is_the_highest_named_layer_that_fills_its_beam():
     assert Effort((400,), (3,)).start(graph) == 0
 
 
+def test_turns_grow_by_half_up_to_the_beam_and_add_up_to_its_rounds():
+    assert list(Effort((9,), (3,), step=2).turns(0)) == [2, 3, 4, 6, 9, 3]
+    assert list(Effort((3,), (2,), step=1).turns(0)) == [1, 2, 3]
+    assert list(Effort((5, 9), (1, 2)).turns(0)) == [9, 9]
+    assert list(Effort((5, 9), (1, 2)).turns(1)) == [5]
+
+
 def test_a_chain_is_walked_one_round_a_step_by_hand():
     chain = Ragged.from_rows([[1], [0, 2], [1, 3], [2, 4], [3]])
     graph = Graph(np.arange(5, dtype=np.int32), (chain, Ragged.from_rows([[]])))
