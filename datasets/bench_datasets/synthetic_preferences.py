@@ -10,7 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bench import Requests
-from bench_datasets.synthetic_users import ONE, leads, relive
+from bench_datasets.synthetic_random import ONE
+from bench_datasets.synthetic_users import leads, relive
 from bench_datasets.synthetic_world import item_ids, make_world, read_parameters
 
 
