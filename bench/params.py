@@ -120,7 +120,7 @@ def convert(parameter: Parameter, value: Any) -> Any:
     """`value` in the parameter's type and range; raises ParameterError."""
     try:
         converted = _typed(parameter.type, value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{parameter.name}={value!r} is no {parameter.type_name}") from None
     said = parameter.declaration
     for one in converted if isinstance(converted, tuple) else (converted,):

@@ -72,6 +72,14 @@ def prepare(
 
 
 @data.command("audit")
+@click.option(
+    "--protocol",
+    "-p",
+    default="",
+    metavar="NAME[:KEY=VALUE,..]",
+    show_default="the data set's own",
+    help="The split to look at too.",
+)
 @source_options
 @pass_surroundings
 def audit(
@@ -82,13 +90,26 @@ def audit(
     column_texts: tuple[str, ...],
     cache: Path | None,
     data_root: Path | None,
+    protocol: str,
 ) -> None:
-    """What to know before believing a number: repeats, ties, order, missing values, rare users and items."""
+    """What to know before believing a number: repeats, ties, order, missing values, rare users and items; and what the
+    split does with them."""
     from bench.data.audit import audit as examine
+    from bench.data.conventions import Conventions
+    from bench.data.freezing import prepare_task
+    from bench.errors import ProtocolError
     from bench.report import findings
+    from bench.run.tasks import protocol_for
 
     dataset = _load(surroundings, name, file, column_texts, cache, data_root)
     surroundings.out.print(findings.dataset_audit(dataset, examine(dataset)))
+    home = surroundings.home(Path("results"), cache, data_root)
+    try:
+        task = prepare_task(dataset, protocol_for(protocol, dataset), Conventions(), cache=home.cache)
+    except ProtocolError as error:  # the data set is in order, this split of it is not possible
+        surroundings.out.print(f"\n{error}", style="yellow", markup=False)
+    else:
+        surroundings.out.print(findings.task_audit(task))
 
 
 @data.command("stats")

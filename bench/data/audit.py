@@ -49,12 +49,14 @@ def audit_task(
     targets: Ragged,
     request_times: NDArray[np.int64] | None,
     training_items_seen: NDArray[np.bool_],
+    users_trained: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Counts over a split.
 
     history, targets: ragged items of the test requests; request_times int64 [requests]; training_items_seen bool
-    [items]: the item has a training interaction. training_after_request: training interactions later than the first
-    test request; test_before_training: test requests earlier than the last training interaction (None without time).
+    [items]: the item has a training interaction; users_trained bool [requests]: the user has one.
+    training_after_request: training interactions later than the first test request; requests_before_last_training: test
+    requests earlier than the last training interaction (None without time).
     """
     late = early = None
     if training.timestamps is not None and request_times is not None and len(request_times) and len(training):
@@ -73,6 +75,7 @@ def audit_task(
         "targets_in_history": int(np.isin(asked, met).sum()),
         "targets_without_training": int((~training_items_seen[targets.values]).sum()),
         "items_only_in_test": int(only_test.sum()),
+        "users_only_in_test": int((~users_trained).sum()),  # a user asks one request
         "requests_without_history": int((history.lengths == 0).sum()),
         "training_after_request": late,
         "requests_before_last_training": early,

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cache import build
 from bench.context import Progress
 from bench.data import prepare
 from bench.data.cards import Card, Generator, find_card, split_name
@@ -22,7 +21,7 @@ from bench.data.generated import Generated
 from bench.data.guess import card_of
 from bench.data.logfile import open_log
 from bench.data.sources import Located, find_local, find_table, folders, verify
-from bench.data.storage import damaged
+from bench.data.storage import built, damaged
 from bench.data.sums import file_sum
 from bench.data.tablefile import open_table
 from bench.data.tables import Catalog, Features, Interactions
@@ -175,7 +174,7 @@ def _prepared(card: Card, ties: str, cache: Path, data_root: Path | None, progre
             verify(card, one, cache)
         prepare.prepare_tables(card, located, ties, folder, progress)
 
-    return _built(cache / "datasets" / f"{card.name}-{rules}-{identity}", make)
+    return built(cache / "datasets" / f"{card.name}-{rules}-{identity}", make)
 
 
 def _generated(card: Card, generator: Generator, settings: Mapping[str, str], cache: Path, progress: Progress) -> Path:
@@ -194,7 +193,7 @@ def _generated(card: Card, generator: Generator, settings: Mapping[str, str], ca
         prepare.prepare_generated(made, about, folder, progress)
 
     identity = _identity([prepare.VERSION, generator.function, parameters, _source_sum(module)])
-    return _built(cache / "datasets" / f"{card.name}-{identity}", make)
+    return built(cache / "datasets" / f"{card.name}-{identity}", make)
 
 
 def _converted(card: Card, generator: Generator, settings: Mapping[str, str]) -> dict[str, int | float | str]:
@@ -206,19 +205,9 @@ def _converted(card: Card, generator: Generator, settings: Mapping[str, str]) ->
         kind = type(generator.parameters[key])
         try:
             converted[key] = kind(float(text)) if kind is int and "e" in text.lower() else kind(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ParameterError(f"{card.name}: {key}={text!r} is no {kind.__name__}") from None
     return converted
-
-
-def _built(folder: Path, make: Callable[[Path], None]) -> Path:
-    try:
-        return build(folder, make)
-    except OSError as error:  # a full disk, a folder that may not be written
-        raise DataError(
-            f"{folder.name} cannot be prepared: {error}. Free space there, or name another folder by --cache; nothing "
-            f"half-written is left."
-        ) from error
 
 
 def _source_sum(module: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import cache as cached
 from bench.data.assembly import Assembly, assemble, rows_of
 from bench.data.audit import audit_task
 from bench.data.conventions import Conventions
@@ -18,7 +17,7 @@ from bench.data.dataset import Dataset
 from bench.data.eligible import read_eligible
 from bench.data.evaluations import Asked
 from bench.data.protocols import Protocol, describe
-from bench.data.storage import ArrayWriter, Layout, Texts
+from bench.data.storage import ArrayWriter, Layout, Texts, built
 from bench.data.tables import Catalog, Features, Interactions
 from bench.data.task import PARTS, Task
 from bench.errors import UsageError
@@ -32,7 +31,7 @@ def prepare_task(
     """The task that `protocol` makes of `dataset`, built in the folder `cache` unless it is there.
 
     eligible: a file of raw item ids, one a line, the only items that may be answered. Raises ProtocolError, DataError
-    (the file of eligible items), CorruptCache.
+    (the file of eligible items; a full disk), CorruptCache.
     """
     if conventions.ties != dataset.ties:
         raise UsageError(f"the data set was loaded with ties={dataset.ties}, the conventions say {conventions.ties}")
@@ -49,7 +48,9 @@ def prepare_task(
     def make(folder: Path) -> None:
         freeze(folder, dataset, protocol, conventions, assemble(dataset, protocol, conventions, chosen))
 
-    return Task.open(cached.build(cache / "tasks" / digest[:24], make))
+    task = Task.open(built(cache / "tasks" / digest[:24], make))
+    task.check()
+    return task
 
 
 def freeze(folder: Path, dataset: Dataset, protocol: Protocol, conventions: Conventions, made: Assembly) -> None:
@@ -71,7 +72,13 @@ def freeze(folder: Path, dataset: Dataset, protocol: Protocol, conventions: Conv
         writer.array("targets/first-seen", made.first_seen)
     rules = _rules(dataset, protocol, conventions, made)
     about = {"dataset": dataset.name, "title": dataset.title, **rules, **_counts(dataset, made)}
-    record = {"fingerprint": writer.fingerprint(rules), "about": about, "layout": layout, "files": writer.sizes}
+    record = {
+        "fingerprint": writer.fingerprint(rules),
+        "about": about,
+        "layout": layout,
+        "files": writer.sizes,
+        "digests": writer.digests,
+    }
     (folder / "task.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
@@ -91,6 +98,7 @@ def _rules(dataset: Dataset, protocol: Protocol, conventions: Conventions, made:
 
 def _counts(dataset: Dataset, made: Assembly) -> dict[str, Any]:
     test, eligible = made.asked["test"], made.catalog.eligible
+    trained = np.isin(test.users, made.training_users)
     return {
         "requests": {part: len(made.asked[part].users) for part in PARTS},
         "items": made.catalog.size,
@@ -102,7 +110,7 @@ def _counts(dataset: Dataset, made: Assembly) -> dict[str, Any]:
         "training_users": len(made.training_users),
         "training_ends": made.split.training_ends,
         "dropped_targets": {part: made.asked[part].dropped for part in PARTS},
-        "audit": audit_task(made.training, test.history, test.targets, test.times, made.popularity > 0),
+        "audit": audit_task(made.training, test.history, test.targets, test.times, made.popularity > 0, trained),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -16,11 +16,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.cache import build
 from bench.data.ragged import Ragged
 from bench.data.tables import Categorical, Feature, Features, MultiCategorical, Numeric, Text
-from bench.errors import CorruptCache
+from bench.errors import CorruptCache, DataError
 
 Layout = list[dict[str, str]]
+_COMPARED_BYTES = 1 << 25
 
 
 class Texts(Sequence[str]):
@@ -70,11 +72,14 @@ class Texts(Sequence[str]):
 
 @dataclass(frozen=True, slots=True)
 class ArrayWriter:
-    """Writes arrays under `folder`; `sizes` {file: bytes} and `fingerprint(rules)` tell what was written."""
+    """Writes arrays under `folder`; `sizes`, `digests` and `fingerprint(rules)` tell what was written.
+
+    sizes {file: bytes}; digests {file: sha256 of its type, shape and content}.
+    """
 
     folder: Path
     sizes: dict[str, int] = field(default_factory=dict)
-    _digests: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def array(self, name: str, array: NDArray[Any]) -> None:
         """Write one array as NAME.npy."""
@@ -84,10 +89,7 @@ class ArrayWriter:
         array = np.ascontiguousarray(array)
         np.save(path, array, allow_pickle=False)
         self.sizes[file] = path.stat().st_size
-        digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-        if array.size:
-            digest.update(array.reshape(-1).view(np.uint8).data)
-        self._digests[file] = digest.hexdigest()
+        self.digests[file] = _digest(array)
 
     def ragged(self, name: str, ragged: Ragged) -> None:
         """Write NAME.npy and NAME-offsets.npy."""
@@ -119,7 +121,7 @@ class ArrayWriter:
 
     def fingerprint(self, rules: Mapping[str, Any]) -> str:
         """sha256 (hex) over all arrays written, their names, types and shapes, and `rules` (as JSON)."""
-        said = json.dumps([sorted(self._digests.items()), rules], sort_keys=True)
+        said = json.dumps([sorted(self.digests.items()), rules], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -129,11 +131,18 @@ class ArrayReader:
 
     folder: Path
     sizes: Mapping[str, int]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def verify(self) -> None:
         """Check that every file is there in full; opens none."""
         for file in self.sizes:
             self._verified(file)
+
+    def compare(self) -> None:
+        """Check the content of every file of up to 32 MiB; what is larger would take too long at each start."""
+        for file, digest in self.digests.items():
+            if self.sizes[file] <= _COMPARED_BYTES and _digest(self.array(file.removesuffix(".npy"))) != digest:
+                raise damaged(self.folder / file, self.folder, "its content has changed")
 
     def array(self, name: str) -> NDArray[Any]:
         """The array NAME, memory-mapped, read-only."""
@@ -177,6 +186,25 @@ class ArrayReader:
         return path
 
 
+def built(folder: Path, make: Callable[[Path], None]) -> Path:
+    """`folder`, made by `make` unless it is there; DataError for a full disk or a folder that may not be written."""
+    try:
+        return build(folder, make)
+    except OSError as error:
+        raise DataError(
+            f"{folder.name} cannot be prepared: {error}. Free space there, or name another folder by --cache; nothing "
+            f"half-written is left."
+        ) from error
+
+
 def damaged(path: Path, folder: Path, why: str) -> CorruptCache:
     """The error for a damaged file of a prepared folder."""
     return CorruptCache(f"{path} is damaged: {why}. Delete the folder {folder} and run again; it is built anew.")
+
+
+def _digest(array: NDArray[Any]) -> str:
+    """sha256 of an array's type, shape and content."""
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    if array.size:
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

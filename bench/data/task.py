@@ -50,7 +50,7 @@ class Task:
         path = folder / "task.json"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            arrays = ArrayReader(folder, record["files"])
+            arrays = ArrayReader(folder, record["files"], record.get("digests", {}))
             task = cls(folder, record["fingerprint"], record["about"], record["layout"], arrays)
         except FileNotFoundError:
             raise damaged(path, folder, "it is missing") from None
@@ -58,6 +58,10 @@ class Task:
             raise damaged(path, folder, f"it cannot be read: {type(error).__name__}: {error}") from error
         arrays.verify()
         return task
+
+    def check(self) -> None:
+        """Raise CorruptCache where content has changed. It reads targets too, so no worker may call it."""
+        self._arrays.compare()
 
     def training(self) -> TrainingData:
         """What `train` may see. All of it, the validation part too, speaks of items known in training only: others are

@@ -15,6 +15,7 @@ from bench.report import wording
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
+    from bench.data.task import Task
 
 TASK_NOTES = {
     "training_after_request": "training interactions are later than the first test request",
@@ -22,6 +23,7 @@ TASK_NOTES = {
     "targets_in_history": "targets are in their request's history",
     "targets_without_training": "targets have no training interaction",
     "items_only_in_test": "items occur in the test part only",
+    "users_only_in_test": "users occur in the test part only",
     "requests_without_history": "requests have no history",
     "repeated_training_interactions": "training interactions repeat an earlier one",
 }
@@ -63,6 +65,23 @@ def dataset_audit(dataset: Dataset, found: Mapping[str, Any]) -> RenderableType:
     for name, share in found["missing"].items():
         table.add_row(_mark(share), wording.percent(share), f"of the rows have no {name}")
     return Group(Text(dataset.title, "bold"), table, Text(_time(dataset, found)))
+
+
+def task_audit(task: Task) -> RenderableType:
+    """The audit of a split: each finding marked as in order or worth knowing."""
+    found, dropped = task.about["audit"], task.about["dropped_targets"]["test"]
+    protocol, requests = task.about["protocol"]["name"], task.about["requests"]["test"]
+    rows = [(found[name], meaning) for name, meaning in TASK_NOTES.items() if found.get(name) is not None]
+    rows.append((dropped["seen"], "more targets were in their request's history and are left out"))
+    rows.append((dropped["repeated"], "more targets repeated another of their request and are left out"))
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=1)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    table.add_row(_mark(0), wording.count(requests), "test requests")
+    for value, meaning in rows:
+        table.add_row(_mark(value), wording.count(value), meaning)
+    return Group(Text(f"\nSplit by {protocol}", "bold"), table)
 
 
 def dataset_stats(dataset: Dataset, found: Mapping[str, Any]) -> RenderableType:
@@ -114,7 +133,7 @@ def _summary(summary: Mapping[str, Any]) -> str:
         elif key == "values":
             said.append(f"{value:,} values")
         elif key == "missing":
-            said += [f"{value:,} missing"] if value else []
+            said += [f"{wording.percent(value)} missing"] if value else []
         elif key != "kind":
             said.append(f"{key.replace('_', ' ')} {_plain(value)}")
     return ", ".join(said)

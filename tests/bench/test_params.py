@@ -36,6 +36,7 @@ def test_a_misspelt_parameter_is_refused_with_the_nearest_name():
         ("dim", "many", "is no int"),
         ("dim", 1.5, "is no int"),
         ("dim", True, "is no int"),
+        ("dim", "inf", "is no int"),
         ("dim", 0, "1 to 1024"),
         ("dim", 5000, "1 to 1024"),
         ("rate", -1, "at least 0"),

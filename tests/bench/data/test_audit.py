@@ -50,13 +50,14 @@ def test_a_split_is_counted() -> None:
     training = log([(0, 0), (0, 1), (1, 1), (1, 1)], [5, 20, 7, 7])
     history, targets = Ragged.from_rows([[0, 3], []]), Ragged.from_rows([[3, 2, 2], [1]])
     seen = np.array([True, True, False, False])
-    found = audit_task(training, history, targets, np.array([10, 30]), seen)
+    found = audit_task(training, history, targets, np.array([10, 30]), seen, np.array([True, False]))
     assert found == {
         "targets": 4,
         "repeated_targets": 1,
         "targets_in_history": 1,
         "targets_without_training": 3,
         "items_only_in_test": 2,
+        "users_only_in_test": 1,
         "requests_without_history": 1,
         "training_after_request": 1,
         "requests_before_last_training": 1,
@@ -66,13 +67,16 @@ def test_a_split_is_counted() -> None:
 
 
 def test_without_time_nothing_is_claimed_about_it() -> None:
-    found = audit_task(log([(0, 0)]), Ragged.empty(1), Ragged.from_rows([[0]]), None, np.array([True]))
+    found = audit_task(
+        log([(0, 0)]), Ragged.empty(1), Ragged.from_rows([[0]]), None, np.array([True]), np.ones(1, bool)
+    )
     assert found["training_after_request"] is found["requests_before_last_training"] is None
     assert found["training_tied_share"] is None
 
 
 def test_an_empty_training_part_is_counted_too() -> None:
-    found = audit_task(log([], []), Ragged.empty(0), Ragged.empty(0), np.zeros(0, np.int64), np.zeros(3, np.bool_))
+    nothing, none = Ragged.empty(0), np.zeros(0, np.bool_)
+    found = audit_task(log([], []), nothing, nothing, np.zeros(0, np.int64), np.zeros(3, np.bool_), none)
     assert found["targets"] == found["repeated_training_interactions"] == 0
 
 

@@ -15,7 +15,7 @@ from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.storage import ArrayReader
 from bench.data.task import Task
-from bench.errors import CorruptCache, ParameterError, Unavailable, UnknownName, UsageError
+from bench.errors import CorruptCache, DataError, ParameterError, Unavailable, UnknownName, UsageError
 
 
 class Truth:
@@ -82,6 +82,11 @@ def test_a_damaged_task_is_named_with_the_mend(prepare):
         CorruptCache, match=rf"history\.npy is damaged: .* Delete the folder {task.folder} and run again"
     ):
         prepare(sequences, "leave-last-out")
+    shutil.rmtree(task.folder)
+    path = prepare(sequences, "leave-last-out").folder / "targets" / "test" / "targets.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x07")  # as long as before
+    with pytest.raises(CorruptCache, match=r"targets\.npy is damaged: its content has changed"):
+        prepare(sequences, "leave-last-out")
     (task.folder / "task.json").write_text('{"fingerprint": ')
     with pytest.raises(CorruptCache, match=r"task\.json is damaged: it cannot be read"):
         Task.open(task.folder)
@@ -99,7 +104,7 @@ def test_a_failure_leaves_no_folder(prepare, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("bench.data.storage.ArrayWriter.texts", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DataError, match=r"No space left on device.*--cache"):
         prepare([[0, 1, 2, 3]], "leave-last-out")
     assert [path.name for path in (tmp_path / "tasks").iterdir() if path.is_dir()] == []
 
