@@ -81,6 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        if debug:
+            raise
+        _say("error", f"{error}. What was finished is kept; --debug shows where it happened.")
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -154,6 +154,12 @@ def data_root_option(command: Command) -> Command:
     )(command)
 
 
+def check_writable(json_file: Path | None) -> None:
+    """Refuse --json FILE in a folder that is not there before any work is done."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise UsageError(f"--json {json_file}: there is no folder {json_file.parent}; make it or name another file")
+
+
 def flattened(lists: Iterable[Iterable[str]]) -> list[str]:
     """A repeatable list's values, each once, in order."""
     return list(dict.fromkeys(name for names in lists for name in names))

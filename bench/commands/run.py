@@ -20,6 +20,7 @@ from bench.commands.options import (
     Seconds,
     Surroundings,
     cache_option,
+    check_writable,
     columns,
     data_root_option,
     flattened,
@@ -200,6 +201,7 @@ def run(
     from bench.report import formats, rows, table
     from bench.report.progress import display
 
+    check_writable(json_file)
     plans = wanted(asked).plans()
     check(plans)
     with display(surroundings.err, quiet=quiet) as shown:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.catalog import metric_functions
 from bench.data.cards import find_card
 from bench.data.protocols import parse
 from bench.errors import BenchError, StoreError
+from bench.measure import machine
 from bench.report import wording
 from bench.report.columns import lookup, main_k, measured
 from bench.report.progress import Display
@@ -48,7 +50,8 @@ class Series:
 
 
 def check(plans: Sequence[Plan]) -> None:
-    """Raise the UsageError of any plan that names something wrongly, before the first one runs."""
+    """Raise the error of any plan that names something wrongly, or of a broken metric, before the first one runs."""
+    metric_functions()  # a metric that cannot be imported is said now, not after the first training
     for plan in plans:
         if plan.data is None:
             find_card(plan.dataset)
@@ -67,12 +70,23 @@ def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
         "task": {
             "dataset": str(plan.data or plan.dataset),
             "protocol": {"name": plan.protocol or "the data set's own"},
+            "fingerprint": None,
+            "requests": None,
+            "items": None,
+            "interactions": None,
         },
-        "method": {"name": Path(plan.method).name, "params": dict(plan.settings)},
+        "method": {"name": Path(plan.method).name, "version": None, "params": dict(plan.settings)},
         "seed": plan.seed,
         "k": plan.k,
         "metrics": {},
+        "validation": {},
+        "oracle": None,
+        "work": None,
+        "latency_ms": None,
+        "throughput_qps": None,
         "phases": {},
+        "machine": machine.describe(),
+        "provenance": {"device": plan.device},
     }
 
 

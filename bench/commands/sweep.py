@@ -11,6 +11,7 @@ from bench.commands.examples import examples
 from bench.commands.options import (
     Surroundings,
     cache_option,
+    check_writable,
     data_root_option,
     pass_surroundings,
     results_option,
@@ -61,6 +62,7 @@ def sweep(
     from bench.suites import load_suite
     from bench.tuning import tune
 
+    check_writable(json_file)
     wanted = load_suite(suite)
     check([*wanted.plans, *(search.plan for search in wanted.searches)])
     if dry_run:

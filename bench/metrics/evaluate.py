@@ -59,7 +59,7 @@ def evaluate(
     that group; recall@k/short, /medium, /long of the requests with such a history; popularity_percentile; novelty where
     seen items may be answered. `extra` holds the metrics of plugins, under the names they get.
 
-    Raises UsageError where a metric of `extra` has the name of another or does not give one number a request.
+    Raises UsageError where a metric of `extra` has the name of another, fails or does not give one number a request.
     """
     ranks = target_ranks(ids, targets, max(ks, default=0))
     values = measure_ranks(ranks, targets, ks, facts.recall_over)
@@ -105,7 +105,10 @@ def _recall_by_history(values: Mapping[str, Values], ks: Sequence[int], facts: F
 def _extra_values(name: str, metric: Metric, ids: NDArray[np.int32], targets: Ragged, facts: Facts) -> Values:
     if facts.requests is None:
         raise UsageError(f"metric {name!r} is a plugin's and reads the requests, but the facts hold none")
-    given: NDArray[Any] = np.asarray(metric(ids, Evaluation(facts.requests, targets)))
+    try:
+        given: NDArray[Any] = np.asarray(metric(ids, Evaluation(facts.requests, targets)))
+    except Exception as error:
+        raise UsageError(f"metric {name!r}, a plugin's, failed: {type(error).__name__}: {error}") from error
     if given.shape != (len(ids),) or given.dtype.kind not in "fiub":
         raise UsageError(
             f"metric {name!r} gave {given.dtype} of shape {given.shape}; "

@@ -143,6 +143,9 @@ def _facts(record: Record) -> str:
     interactions = lookup(record, "task", "interactions")
     if isinstance(interactions, int):
         said.append(f"{interactions:,} training interactions")
+    eligible = lookup(record, "task", "eligible_items")
+    if isinstance(eligible, int):
+        said.append(f"{eligible:,} items may be answered")
     conventions = lookup(record, "task", "conventions")
     if isinstance(conventions, dict):
         said.append("seen items filtered" if conventions.get("seen") == "filtered" else "seen items answered")
@@ -154,8 +157,6 @@ def _facts(record: Record) -> str:
             said.append("candidates: items of the training data")
         if conventions.get("ties") == "file":
             said.append("ties in file order")
-    if lookup(record, "task", "eligible") is not None:
-        said.append("eligible items only")
     return " · ".join(said)
 
 

@@ -35,8 +35,9 @@ def verdict(label: str, record: Record, task: TaskRows) -> Line:
             f"expected to find{_bound_caveat(record)}.",
         )
     if lookup(record, "method", "name") == "null":
-        floor = wording.milliseconds(number(lookup(record, "latency_ms", "p50")))
-        return Line(label, f"{label} answers nothing: its p50 of {floor} ms is what the harness itself takes.")
+        floor = number(lookup(record, "latency_ms", "p50"))
+        taken = f": its p50 of {wording.milliseconds(floor)} ms is what the harness itself takes" if floor else ""
+        return Line(label, f"{label} answers nothing{taken}.")
     bound = _bound(task, k)
     reach = f" ({bound[0]}: {wording.proportion(bound[1])})" if bound else ""
     start = f"{label} finds {wording.proportion(found)} of the targets in its top {k}{reach}."

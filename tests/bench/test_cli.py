@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench import cli
+from bench import catalog, cli
 from bench.errors import DataError
 from bench.run import lifecycle
 from bench.store import results
@@ -163,6 +163,7 @@ def test_data_that_cannot_be_used_do_not_stop_the_other_runs(call, monkeypatch, 
         (["run", "-m", "popularity", "--methd", "x"], "--method"),
         (["run", "-m", "popularity", "--memory", "lots"], "no amount of memory"),
         (["run", "-m", "popularity", "--plugin", "nowhere.py:X"], "there is no file"),
+        (["run", "-m", "popularity", "--json", "nowhere/run.json"], "there is no folder nowhere"),
         (["show", "popularty"], "Did you mean 'popularity'"),
         (["inspect", "nothing"], "there is no run 'nothing'"),
         (["data", "stats"], "name a data set"),
@@ -175,6 +176,43 @@ def test_a_wrong_command_says_what_to_mend_and_exits_with_2(call, fake_run, word
     assert message in err
     assert "Traceback" not in err
     assert not fake_run
+
+
+def test_a_full_disk_is_one_line(call, monkeypatch):
+    def run(plan, home, watch, *, again=False):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lifecycle, "run", run)
+    code, _, err = call("run", "-m", "popularity")
+    assert code == 1
+    assert "No space left on device" in err
+    assert "Traceback" not in err
+
+
+def test_a_broken_metric_is_said_before_any_run(call, fake_run, monkeypatch):
+    broken = catalog.Entry("mine", "no_such_module:metric", "acme")
+    monkeypatch.setattr(
+        catalog,
+        "entries",
+        lambda group, real=catalog.entries: {"mine": broken} if group == catalog.METRICS else real(group),
+    )
+    code, _, err = call("run", "-m", "popularity")
+    assert code == 1
+    assert "Mend or uninstall acme" in err
+    assert not fake_run
+
+
+def test_the_audit_speaks_of_the_data_and_of_the_split(call, tmp_path):
+    rows = [f"u{user},i{(user + step) % 7},{1000 * step + user}" for user in range(30) for step in range(4)]
+    (tmp_path / "clicks.csv").write_text("\n".join(["user,item,time", *rows]))
+    code, out, _ = call("data", "audit", "--data", "clicks.csv", "--protocol", "next-item")
+    assert code == 0
+    assert "120 interactions" in out
+    assert "Split by next-item" in out
+    assert "6 users occur in the test part only" in out
+    code, out, _ = call("data", "audit", "--data", "clicks.csv")
+    assert code == 0
+    assert "Lower min_interactions" in " ".join(out.split())
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -69,6 +69,6 @@ def test_no_file_is_longer_than_a_reader_holds():
 
 
 def test_importing_bench_is_cheap():
-    program = "import sys, bench; print(' '.join(sorted({'torch','faiss','hnswlib','numba','pandas','polars'} & set(sys.modules))))"
+    program = "import sys, bench; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    assert not HEAVY.union({"numba", "pandas", "polars"}) & set(done.stdout.split())

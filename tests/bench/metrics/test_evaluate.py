@@ -108,8 +108,12 @@ def test_a_plugins_metric_is_reported_with_its_interval() -> None:
 
 
 def test_a_plugins_metric_that_does_not_fit_is_named() -> None:
+    def fails(ids: np.ndarray, evaluation: Evaluation) -> np.ndarray:
+        raise KeyError("price")
+
     ids, targets, facts = made(3)
     for metric, reason in (
+        (fails, "failed: KeyError: 'price'"),
         (lambda ids, evaluation: 1.0, "one number a request"),
         (lambda ids, evaluation: ["a", "b", "c"], "one number a request"),
         (lambda ids, evaluation: np.array([0, np.inf, 0]), "infinite value for request 1"),

@@ -69,3 +69,9 @@ def test_of_equal_runs_the_newest_good_one_stands(made):
     assert [row["run_id"] for row in selection.newest([good, bad])] == ["s/1"]
     again = made.finished(run_id="s/3", spec_id="s")
     assert [row["run_id"] for row in selection.newest([bad, good, again])] == ["s/3"]
+
+
+def test_a_limited_choice_of_items_is_said(made):
+    record = made.finished()
+    record["task"]["eligible_items"] = 1500
+    assert "20,000 items · 480,000 training interactions · 1,500 items may be answered" in rows.group([record])[0].facts

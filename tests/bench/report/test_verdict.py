@@ -57,6 +57,7 @@ def test_the_bound_is_explained(made):
 
 def test_the_null_method_shows_the_floor(made):
     assert "its p50 of 1.23 ms is what the harness itself takes" in said(made.finished("null", 0.0))
+    assert said(made.finished("null", 0.0, latency_ms=None)) == "null answers nothing."
 
 
 @pytest.mark.parametrize("status", ["failed", "timeout", "memory", "invalid", "unavailable"])

@@ -36,6 +36,9 @@ class Mine:
         fault = self.train_fault
         if fault == "raise": raise ValueError("seven is no prime here")
         if fault == "kill": os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "orphan":
+            if os.fork(): os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)
         if fault == "exit": print("last words", flush=True); os._exit(3)
         if fault == "sleep": os.system("sleep 60"); time.sleep(60)
         if fault == "eat": block = bytearray(1 << 30); time.sleep(60)
@@ -110,7 +113,7 @@ def cache(tmp_path_factory):
 def go(tmp_path, log, cache):
     home = Home(tmp_path / "results", cache)
 
-    def go(again=False, keep=False, watch=None, limits=None, source=METHOD, **settings):
+    def go(again=False, keep=False, watch=None, limits=None, source=METHOD, ks=(5, 10), **settings):
         file = tmp_path / "mine.py"
         file.write_text(source + (KEEP if keep else ""))
         plan = Plan(
@@ -118,7 +121,7 @@ def go(tmp_path, log, cache):
             data=log,
             protocol="user-holdout:users=20,min_interactions=5",
             settings=settings,
-            ks=(5, 10),
+            ks=ks,
             timing="none",
             limits=limits or Limits(),
         )
@@ -160,6 +163,7 @@ def test_a_second_run_is_answered_from_the_store_unless_again(go):
     third = go(again=True)
     assert third["run_id"] != first["run_id"]
     assert third["metrics"] == first["metrics"]
+    assert "recall@3" in go(ks=(3, 10))["metrics"], "the same k, but another depth to measure at"
 
 
 def test_artifacts_are_kept_by_phase_and_a_damaged_one_is_built_again(go, cache):
@@ -210,6 +214,8 @@ def test_limits_end_the_worker_and_its_children(go):
     record = go(train_fault="sleep", limits=Limits(seconds=2.0))
     assert record["status"] == "timeout"
     assert "--timeout" in record["error"]
+    record = go(train_fault="orphan", limits=Limits(seconds=30))
+    assert record["status"] == "failed", "the worker's end is seen although a child of its holds the pipe"
     record = go(train_fault="eat", limits=Limits(seconds=30, memory_bytes=500 << 20))
     assert record["status"] == "memory"
     assert "--memory" in record["error"]
