@@ -68,7 +68,7 @@ def gpus() -> list[str]:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit and dirty flag of the checkout that holds `folder`; empty where there is none."""
+    """Commit and dirty flag of the checkout that tracks `folder`; empty where there is none."""
     command = shutil.which("git")
     if command is None:
         return {}
@@ -80,6 +80,7 @@ def git_state(folder: Path) -> dict[str, Any]:
         return done.stdout.strip()
 
     try:
+        ask("ls-files", "--error-unmatch", ".")  # an installation inside of another project's checkout is not its part
         return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.SubprocessError):
         return {}

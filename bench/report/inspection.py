@@ -17,7 +17,7 @@ from bench.data.ragged import Ragged
 from bench.data.task import Task
 from bench.errors import StoreError, UsageError
 from bench.report import wording
-from bench.report.columns import PHASES, Record, depths, lookup, measured, number
+from bench.report.columns import PHASES, Record, depths, lookup, measured, number, scored_share
 from bench.report.rows import group, protocol_text, succeeded
 from bench.report.verdict import failure, verdict
 from bench.store import columns
@@ -118,7 +118,7 @@ def _facts(record: Record, folder: Path) -> Table:
         rows.append(("throughput", f"{wording.count(number(record['throughput_qps']))} requests a second"))
     work = record.get("work") or {}
     if work:
-        share = f", {wording.percent(number(work.get('share')))} of the catalog" if number(work.get("share")) else ""
+        share = f", {wording.percent(scored_share(record))} of the catalog" if scored_share(record) else ""
         rows.append(("work", f"{wording.count(number(work.get('mean')))} {work.get('unit')} a request{share}"))
     for key, value in rows:
         table.add_row(key, value)

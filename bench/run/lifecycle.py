@@ -90,7 +90,7 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
     store = Store(home.results)
     if not again:
         for record in store.executions(spec.id)[::-1]:
-            if _answers(record, made):
+            if _answers(record, made, plan):
                 watch.log(f"{method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
                 return record
     with store.execution(spec.id) as folder:
@@ -98,9 +98,11 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
     return store.find(f"{spec.id}/{folder.name.rpartition('-')[2]}")
 
 
-def _answers(record: dict[str, Any], made: Build) -> bool:
-    """Whether an earlier execution stands for a new one: it went well, with the same source, device and threads."""
-    return record["status"] == "ok" and bool(record["provenance"]["build"] == dataclasses.asdict(made))
+def _answers(record: dict[str, Any], made: Build, plan: Plan) -> bool:
+    """Whether an earlier execution stands for a new one: it went well, with the same source, device and threads, and
+    was measured at every depth that is asked for."""
+    measured = all(f"recall@{k}" in record["metrics"] for k in plan.ks)
+    return record["status"] == "ok" and measured and bool(record["provenance"]["build"] == dataclasses.asdict(made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,9 @@ def _execute(this: Execution) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if record["work"]:
-            record["work"]["share"] = record["work"]["mean"] / max(1, len(this.task.catalog().candidates()))
+            of_items = record["work"]["unit"] == "items scored"  # another unit is no share of the catalog
+            candidates = max(1, len(this.task.catalog().candidates()))
+            record["work"]["share"] = record["work"]["mean"] / candidates if of_items else None
         record["status"] = "ok"
     except (errors.BenchError, OSError) as error:
         record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")
@@ -212,6 +216,8 @@ def _header(this: Execution) -> dict[str, Any]:
             "interactions": about["interactions"],
             "conventions": about["conventions"],
             "audit": about["audit"],
+            "eligible_items": about["eligible_items"],
+            "dropped_targets": about["dropped_targets"]["test"],
             "folder": this.task.folder.name,
         },
         "method": {

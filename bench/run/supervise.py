@@ -90,6 +90,8 @@ def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limi
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in lines:
                     yield json.loads(line)
+            elif process.poll() is not None:
+                return  # it has ended, and a process that it left behind holds the pipe open
             if limits.seconds is not None and monotonic() - begun > limits.seconds:
                 raise errors.WorkerTimeout(
                     f"{name} was ended after {limits.seconds:g} s, the limit that --timeout sets; raise it or do less"

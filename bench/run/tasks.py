@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.data.dataset import Dataset, load_dataset, load_file
 from bench.data.freezing import prepare_task
-from bench.data.protocols import parse
+from bench.data.protocols import Protocol, parse
 from bench.data.task import Task
 from bench.run.plan import Home, Plan
 from bench.run.supervise import Watch
@@ -14,12 +14,17 @@ DEFAULT_PROTOCOL = "user-holdout"
 
 def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
     """The prepared task, from the cache where it lies there; raises DataError or ProtocolError naming the mend."""
-    protocol = parse(plan.protocol) if plan.protocol else None  # a bad name is refused before the data are touched
+    if plan.protocol:
+        parse(plan.protocol)  # a bad name is refused before the data are touched
     dataset = dataset_for(plan, home, watch)
-    if protocol is None:
-        protocol = parse(dataset.card.protocol or DEFAULT_PROTOCOL)
+    protocol = protocol_for(plan.protocol, dataset)
     watch.stage("prepare", f"{dataset.title}, {type(protocol).__name__}")
     return prepare_task(dataset, protocol, plan.conventions, cache=home.cache, eligible=plan.eligible)
+
+
+def protocol_for(text: str, dataset: Dataset) -> Protocol:
+    """The protocol that `text` names, "" for the data set's own."""
+    return parse(text or dataset.card.protocol or DEFAULT_PROTOCOL)
 
 
 def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:
@@ -27,7 +32,7 @@ def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:
     watch.stage("data", str(plan.data or plan.dataset))
     ties = plan.conventions.ties
     if plan.data is not None:
-        dataset, guess = load_file(plan.data, plan.columns, cache=home.cache, ties=ties)
+        dataset, guess = load_file(plan.data, plan.columns, cache=home.cache, ties=ties, progress=watch.progress)
         if guess:
             watch.log(guess)
         return dataset
