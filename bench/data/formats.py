@@ -36,7 +36,9 @@ def scan(path: Path, source: Source, wanted: Iterable[str], lists: Iterable[str]
         raise explained(path, source, error) from error
     missing = [name for name in columns if name not in schema.names()]
     if missing:
-        raise DataError(f"{path}: {UnknownName('column', missing[0], schema.names())} Correct the name in the card.")
+        whole = len(schema) == 1 and source.format != "parquet"
+        mend = f"separator = {source.separator!r}, or the name," if whole else "the name"
+        raise DataError(f"{path}: {UnknownName('column', missing[0], schema.names())} Correct {mend} in the card.")
     texts = [
         pl.col(name).cast(pl.List(pl.String) if isinstance(schema[name], pl.List) else pl.String) for name in columns
     ]

@@ -121,12 +121,13 @@ def _header(column: Column) -> str:
 
 def _label_width(task: TaskRows) -> int:
     rows = [*task.ranked(), *task.bounds()]
-    return min(LABEL_LIMIT, max(len(label) + (8 if is_bound(record) else 0) for label, record in rows))
+    widths = [len(label) + (8 if is_bound(record) else 0) for label, record in rows]
+    return min(LABEL_LIMIT, max(len("method"), *widths))
 
 
 def _width(task: TaskRows, layout: Layout) -> int:
     rows = [record for _, record in [*task.ranked(), *task.bounds()]]
-    total = max(_label_width(task), len("method"))
+    total = _label_width(task)
     for column in layout.columns:
         cells = [len(cell(column, row, interval=column.name in layout.with_interval)) for row in rows]
         total += max([*cells, *map(len, column.header.split("\n"))]) + 1 + layout.gap

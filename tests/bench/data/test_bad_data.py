@@ -34,6 +34,7 @@ def test_an_archive_that_is_not_the_official_one_is_refused(tmp_path: Path) -> N
         ("u,i,r,t\n", "leaves no interaction: it holds no row"),
         ("u,i,r\n1,2,5\n", "no column 't'"),
         ("u,i,r,time\n1,2,5,7\n", "no column 't'"),
+        ("u;i;r;t\n1;2;5;7\n", "Correct separator = ',', or the name, in the card"),
         ("u,i,r,t\n1,2,5,7\n1,3,5\n", r"log.csv line 3 has no value for time.*may be cut short"),
         ("u,i,r,t\n1,2,5,7\n1,3,5,8,9\n", r"log.csv line 3 has 5 fields instead of 4: '1,3,5,8,9'"),
         ("u,i,r,t\n1,2,5,7\n1,3,5,yesterday\n1,2,5,x\n", r"line 3: time \(column 't'\) is 'yesterday'.*1 more rows"),

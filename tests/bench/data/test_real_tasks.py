@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.data.cards import find_card
 from bench.data.conventions import Conventions
 from bench.data.dataset import load_dataset
 from bench.data.freezing import prepare_task
@@ -39,5 +40,6 @@ def test_movielens_1m_has_the_public_counts(prepare_real):
 def test_bookcrossing_has_no_time_and_is_split_by_chance_when_asked(prepare_real):
     with pytest.raises(ProtocolError, match="user-holdout:order=seeded"):
         prepare_real("bookcrossing", "user-holdout")
+    assert find_card("bookcrossing").protocol == "user-holdout:order=seeded"
     task = prepare_real("bookcrossing", "user-holdout:order=seeded")
     assert task.about["requests"]["test"] > 500 and task.requests("test").times is None

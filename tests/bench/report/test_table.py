@@ -19,6 +19,10 @@ def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(records, width):
     assert "…" not in text
 
 
+def test_the_header_is_whole_above_short_names(made):
+    assert "method" in shown([made.finished("dvf")])
+
+
 def test_at_120_columns_everything_is_there(records):
     text = shown(records, 120)
     for value in (
