@@ -15,7 +15,7 @@ SPREAD = 0.25  # length of an embedding at first
 
 
 class FeatureEmbedding(nn.Module):
-    """Sum over the features of the mean embedding of their codes: codes int64, weights float32 (R, W) -> (R, d)."""
+    """Sum over the features of the mean embedding of their codes: codes int32, weights float32 (R, W) -> (R, d)."""
 
     def __init__(self, vocabulary: Vocabulary, dim: int) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench import Ragged
+from bench import ParameterError, Ragged
 
 
 def aligned(history: Ragged, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -87,7 +87,7 @@ class _Block(nn.Module):
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
         if dim % heads:
-            raise ValueError(f"dim={dim} must be a multiple of heads={heads}")
+            raise ParameterError(f"dim={dim} is no multiple of heads={heads}: change one of them")
         self.heads = heads
         self.attention_norm = nn.LayerNorm(dim)
         self.project = nn.Linear(dim, 3 * dim)

@@ -48,7 +48,7 @@ class _LogNormaliser(torch.autograd.Function):
         return total / len(states)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
         grad_states, grad_vectors = ctx.saved_tensors
         return grad_states * (upstream / ctx.count), grad_vectors * (upstream / ctx.count)
 

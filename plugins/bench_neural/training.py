@@ -106,12 +106,8 @@ def fit(
                 spent = time.monotonic() - began
                 rate = done * epoch.moments / len(epoch) / max(spent, 1e-9)
                 share = max(done / total, spent / schedule.seconds if schedule.seconds > 0 else 0.0)
-                left = spent / share - spent
-                context.progress(
-                    min(share, 1.0),
-                    1.0,
-                    f"epoch {number} · loss {mean_loss:.3f} · {rate:,.0f} samples/s · {left:,.0f} s left{note}",
-                )
+                text = f"epoch {number} · loss {mean_loss:.3f} · {rate:,.0f} samples/s{note}"
+                context.progress(min(share, 1.0), 1.0, text)
             if out_of_time():
                 break
         model.eval()

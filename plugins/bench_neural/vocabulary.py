@@ -28,8 +28,8 @@ class Field:
     codes: NDArray[np.int64]
     edges: NDArray[np.float32]
 
-    def encode(self, feature: Feature) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Table rows int64 [R, W] (0: nothing known) and weights float32 [R, W] that sum to 1 in a described row."""
+    def encode(self, feature: Feature) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Table rows int32 [R, W] (0: nothing known) and weights float32 [R, W] that sum to 1 in a described row."""
         if self.kind == "number" and isinstance(feature, Numeric):
             values = np.asarray(feature.values, np.float32)
             bins = self.first + np.searchsorted(self.edges, values, side="right")
@@ -42,7 +42,7 @@ class Field:
         else:
             raise TypeError(f"feature {self.name!r} was {self.kind!r} in training and is {type(feature).__name__} now")
         known = rows > 0
-        return rows, (known / np.maximum(known.sum(1, keepdims=True), 1)).astype(np.float32)
+        return rows.astype(np.int32), (known / np.maximum(known.sum(1, keepdims=True), 1)).astype(np.float32)
 
     def _rows(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
         inside = (codes >= 0) & (codes < len(self.codes))
@@ -75,18 +75,18 @@ class Vocabulary:
                 size += len(edges) + 1
             elif isinstance(feature, Categorical | MultiCategorical):
                 many = isinstance(feature, MultiCategorical)
-                used = np.asarray(feature.codes.values if many else feature.codes)
+                used = np.asarray(feature.codes.values if isinstance(feature, MultiCategorical) else feature.codes)
                 seen = np.bincount(used[used >= 0], minlength=len(feature.names)) > 0
                 codes = np.where(seen, size + np.cumsum(seen) - 1, 0).astype(np.int64)
                 fields.append(Field(name, "many" if many else "one", size, codes, nothing[1]))
                 size += int(seen.sum())
         return cls(tuple(fields), size)
 
-    def encode(self, features: Features, rows: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Codes int64 [rows, W] and weights float32 [rows, W] of `rows` described rows; absent features are unknown."""
+    def encode(self, features: Features, rows: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Codes int32 [rows, W] and weights float32 [rows, W] of `rows` described rows; absent features are unknown."""
         parts = [field.encode(features[field.name]) for field in self.fields if field.name in features]
         if not parts:
-            return np.zeros((rows, 1), np.int64), np.zeros((rows, 1), np.float32)
+            return np.zeros((rows, 1), np.int32), np.zeros((rows, 1), np.float32)
         return np.concatenate([codes for codes, _ in parts], 1), np.concatenate([weights for _, weights in parts], 1)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -106,7 +106,7 @@ class Vocabulary:
                 at, kind, first, _, name = key.split(".", 4)
                 found[int(at)] = (name, kind, int(first))
         fields = []
-        for at, (name, kind, first) in sorted(found.items()):
-            codes, edges = (stored[f"{at}.{kind}.{first}.{part}.{name}"] for part in ("codes", "edges"))
-            fields.append(Field(name, kind, first, codes.astype(np.int64), edges.astype(np.float32)))
+        for at, (name, kind, row) in sorted(found.items()):
+            codes, edges = (stored[f"{at}.{kind}.{row}.{part}.{name}"] for part in ("codes", "edges"))
+            fields.append(Field(name, kind, row, codes.astype(np.int64), edges.astype(np.float32)))
         return cls(tuple(fields), int(stored["size"][0]))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
+from bench import Answer, Catalog, Context, Evaluation, Requests, TrainingData, hookimpl, param
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer, PooledHistory
@@ -18,7 +18,7 @@ from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import Schedule, fit, passes
 from bench_neural.users import UserEncoder
-from bench_neural.validation import validation_recall
+from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Windows, later_share
 from bench_vector.backends import HNSW, Backend, Flat, search
 from bench_vector.tower import Objective, Towers
@@ -109,7 +109,8 @@ class TwoTower:
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
-        later = later_share(self.later, data.validation.targets)
+        validation = some_of(data.validation, context.rng)
+        later = later_share(self.later, validation.targets)
         with seeded(context.seed) as generator:
             items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout, id_scale=self.id_scale)
             profiles = ProfileEncoder(data.profiles, self.dim)
@@ -125,7 +126,7 @@ class TwoTower:
                 sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
                 frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
             )
-            fit(self.towers_, windows, objective, lambda: self._validate(data), self._schedule(counts), context)
+            fit(self.towers_, windows, objective, lambda: self._validate(validation), self._schedule(counts), context)
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
@@ -199,10 +200,10 @@ class TwoTower:
             final=FINAL_LEARNING_RATE,
         )
 
-    def _validate(self, data: TrainingData) -> float:
+    def _validate(self, validation: Evaluation) -> float:
         items = self.towers_.items()
-        users = self.towers_.requests(data.validation.requests, items)
-        return validation_recall(users, self.towers_.comparable(items), data.validation)
+        users = self.towers_.requests(validation.requests, items)
+        return validation_recall(users, self.towers_.comparable(items), validation)
 
     def _vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Comparable vectors float32 [C, D] of items."""

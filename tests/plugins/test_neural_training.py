@@ -109,14 +109,14 @@ def test_out_of_time_ends_the_training_after_a_validation(tmp_path: Path) -> Non
     assert outcome.epochs <= 1
 
 
-def test_progress_tells_loss_rate_and_time_left(tmp_path: Path) -> None:
+def test_progress_tells_loss_and_rate(tmp_path: Path) -> None:
     told: list[str] = []
     lent = context(tmp_path)
     lent = Context(0, lent.rng, "cpu", 1, tmp_path, lambda done, total, note: told.append(note), lent.log)
     model = torch.nn.Linear(1, 1)
     schedule = Schedule(epochs=2, patience=5, seconds=0, learning_rate=0.1)
     fit(model, windows(0.0), lambda _: model.weight.square().sum(), lambda: 0.5, schedule, lent)
-    assert "loss" in told[0] and "samples/s" in told[0] and "left" in told[0]
+    assert "epoch 1 · loss" in told[0] and "samples/s" in told[0]
     assert "best recall@50 0.5000" in told[-1]
 
 
