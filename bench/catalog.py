@@ -56,6 +56,8 @@ def method_class(name: str) -> type:
     """The class of an installed method, or of "path.py:Class"."""
     if ".py:" in name:
         return _checked(from_file(name), name)
+    if name.endswith(".py"):
+        raise UsageError(f"{name} is a file: say which class of it is the method, {name}:CLASS")
     known = entries(METHODS)
     if name not in known:
         raise UnknownName("method", name, known)

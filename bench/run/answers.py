@@ -44,9 +44,17 @@ def check(answer: Any, requests: Requests, k: int, catalog: Catalog, method: str
         allowed[-1] = True  # the pad
         refuse(np.flatnonzero(~allowed[ids].all(1)), "an item that is not eligible")
     if answer.scores is not None:
-        if answer.scores.shape != shape:
-            raise InvalidAnswer(f"{method}: scores have shape {list(answer.scores.shape)}, not {list(shape)}")
+        _numbers(answer.scores, "scores", "fiu", shape, method)
         refuse(np.flatnonzero((np.isnan(answer.scores) & ~pads).any(1)), "a score that is NaN")
-    if answer.work is not None and answer.work.shape != shape[:1]:
-        raise InvalidAnswer(f"{method}: work has shape {list(answer.work.shape)}, not [{shape[0]}]")
+    if answer.work is not None:
+        _numbers(answer.work, "work", "iu", shape[:1], method)
+        refuse(np.flatnonzero(answer.work < 0), "work below 0")
     return answer
+
+
+def _numbers(values: Any, name: str, kinds: str, shape: tuple[int, ...], method: str) -> None:
+    """Refuse what is no array of the shape whose numbers are of one of the kinds (numpy's letters)."""
+    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in kinds:
+        wanted = "numbers" if "f" in kinds else "whole numbers"
+        found = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise InvalidAnswer(f"{method}: {name} must be an array of {wanted}, of shape {list(shape)}, not {found}")

@@ -33,10 +33,9 @@ def exact_top(score: Callable[..., Any], requests: Requests, catalog: Catalog, k
         for first in range(0, len(candidates), ITEM_BLOCK):
             items = candidates[first : first + ITEM_BLOCK]
             scores = score(requests=block, items=items, context=context)
-            if scores.shape != (len(block), len(items)) or np.isnan(scores).any():
-                raise InvalidAnswer(
-                    f"score must give numbers of shape {[len(block), len(items)]}, and none that is NaN"
-                )
+            shape = (len(block), len(items))
+            if not isinstance(scores, np.ndarray) or scores.shape != shape or np.isnan(scores).any():
+                raise InvalidAnswer(f"score must give an array of numbers of shape {list(shape)}, none of them NaN")
             found = Answer.top(items, scores, k, block.exclude)
             best = found if best is None else _merge(best, found, k)
         if best is not None:

@@ -25,6 +25,11 @@ def test_a_mistyped_method_gets_the_nearest_name():
         catalog.method_class("popularty")
 
 
+def test_a_file_without_a_class_says_how_to_name_one():
+    with pytest.raises(UsageError, match=r"say which class of it is the method, mine\.py:CLASS"):
+        catalog.method_class("mine.py")
+
+
 def test_a_method_from_a_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("from dataclasses import dataclass\n@dataclass\nclass Mine: ...\nclass Bare: ...\n")

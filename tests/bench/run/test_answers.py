@@ -42,8 +42,14 @@ def test_shapes_and_types_are_held():
     refused(array([[2, 3, 4], [1, 0, 3]]), r"shape \[2, 2\], not int32 \[2, 3\]")
     refused(np.array([[2, 3], [1, 0]]), "not int64")
     refused([[2, 3], [1, 0]], "not list")
-    refused(array([[2, 3], [1, 0]]), "scores have shape", scores=np.zeros((2, 1), np.float32))
-    refused(array([[2, 3], [1, 0]]), "work has shape", work=np.zeros(3, np.int32))
+    good = array([[2, 3], [1, 0]])
+    refused(good, r"scores must be an array of numbers, of shape \[2, 2\]", scores=np.zeros((2, 1), np.float32))
+    refused(good, "scores must be .*, not str", scores="high")
+    refused(
+        good, r"work must be an array of whole numbers, of shape \[2\], not int32 \[3\]", work=np.zeros(3, np.int32)
+    )
+    refused(good, "work must be .*, not float64", work=np.full(2, np.nan))
+    refused(good, "request 71: work below 0", work=array([3, -1]))
     with pytest.raises(InvalidAnswer, match="returned list"):
         check([1], REQUESTS, 2, CATALOG, "mine")
     with pytest.raises(InvalidAnswer, match="returned NoneType"):
