@@ -87,6 +87,9 @@ class DVF:
     seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
     links: int = param(32, phase="index", help="M of HNSW: links a node, twice as many at the bottom", low=2, high=256)
     ef_construction: int = param(40, phase="index", help="candidates looked at to link a node", low=1, high=100_000)
+    bias_weight: float = param(
+        0.5, phase="index", help="weight of an item's bias in the graph's distances", low=0.0, high=100.0
+    )
     ef: tuple[int, ...] = param(
         (100, 200, 400),
         phase="query",
@@ -100,14 +103,14 @@ class DVF:
     share: float = param(
         0.1,
         phase="query",
-        help="at most this share of the candidates is scored, unless k asks for more",
+        help="at most this share of the candidates is scored, or 2.25 k and the excluded where that is more",
         low=0.0001,
         high=1.0,
         sweep=(0.02, 0.05, 0.1, 0.2),
         log=True,
     )
     step: int = param(
-        4,
+        2,
         phase="query",
         help="candidates expanded in a layer's first turn, half as many again each turn; 0: the whole beam",
         low=0,
@@ -141,7 +144,8 @@ class DVF:
         with torch.inference_mode():
             self.vectors_ = self.network_.items()  # (N, d + 1)
             candidates = catalog.candidates()
-            vectors = self.vectors_.cpu().numpy()[candidates]  # with the bias: what the score is smooth in
+            vectors = self.vectors_.cpu().numpy()[candidates]  # (C, d + 1)
+            vectors[:, -1] *= self.bias_weight
             self.graph_ = build_hnsw(vectors, candidates, links=self.links, effort=self.ef_construction)
             self.table_ = self._rows(self.graph_.items)
 

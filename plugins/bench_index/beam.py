@@ -11,6 +11,7 @@ each time, which scores about half as many items for the same answers in a few m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,9 @@ from bench import Answer, Ragged
 from bench_index.frontier import Rows, bitmaps, expand, merge, most_links, pick, unvisited
 from bench_index.graph import Graph
 from bench_index.topk import top_k
+
+
+ROOM = 2.25  # items that may be scored for each that is asked for, whatever the limit
 
 
 class Scorer(Protocol):
@@ -72,8 +76,9 @@ def search(graph: Graph, scorer: Scorer, effort: Effort, k: int, exclude: Ragged
     """The k best items that Beam-retrieval finds for each of the scorer's B requests; work is the items scored.
 
     exclude: B rows of catalog ids, sorted, that must not be answered. They are scored and expanded like others, since
-    they lead to their neighbours, and a limit leaves room for k others. A request with fewer than k answers goes on
-    through the catalog until it has them or nothing is left.
+    they lead to their neighbours, and whatever the limit, there is room for 2.25 k others: the best k are not found
+    among barely more. A request with fewer than k answers goes on through the catalog until it has them or nothing is
+    left.
     """
     with Rows(len(exclude), threads) as rows:
         walk = _Walk(graph, scorer, effort, k, exclude, rows)
@@ -96,7 +101,9 @@ class _Walk:
         self.graph, self.scorer, self.effort, self.exclude, self.rows, self.k = graph, scorer, effort, exclude, rows, k
         self.visited = bitmaps(batch, len(graph))  # (B, N / 64)
         limit = np.full(batch, effort.limit or len(graph), np.int64)
-        self.room = np.minimum(np.maximum(limit, k + exclude.lengths), len(graph))  # (B,) items that may yet be scored
+        self.room = np.minimum(
+            np.maximum(limit, math.ceil(ROOM * k) + exclude.lengths), len(graph)
+        )  # (B,) items that may yet be scored
         self.work = np.zeros(batch, np.int64)
         self.beam, self.beam_scores = np.zeros((batch, width), np.int32), np.zeros((batch, width), np.float32)
         self.fresh, self.beam_counts = np.zeros((batch, width), np.bool_), np.zeros(batch, np.int64)
