@@ -57,8 +57,8 @@ def test_a_block_is_held_to_its_threads():
 def test_the_peak_is_that_of_the_time_since_the_reset():
     memory.reset_peak()
     start = memory.peak_rss_bytes()
-    block = np.ones(32 << 20, np.uint8)
-    assert memory.peak_rss_bytes() - start > 30 << 20
+    block = np.ones(128 << 20, np.uint8)
+    assert memory.peak_rss_bytes() - start > 64 << 20  # libraries give back memory of earlier tests meanwhile
     del block
     memory.reset_peak()
     assert memory.peak_rss_bytes() < start + (16 << 20)
