@@ -24,7 +24,6 @@ from bench_index.frontier import Rows, bitmaps, expand, merge, most_links, pick,
 from bench_index.graph import Graph
 from bench_index.topk import top_k
 
-
 ROOM = 2.25  # items that may be scored for each that is asked for, whatever the limit
 
 
