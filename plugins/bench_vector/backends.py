@@ -16,6 +16,9 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 
+_CELLS = 1 << 18  # neighbours held at once: requests x depth
+
+
 class Backend(Protocol):
     """An index over C vectors whose positions stand for the ids int32 [C]."""
 
@@ -56,7 +59,13 @@ class Flat:
 
 
 class HNSW:
-    """hnswlib's graph under inner product. `effort` is its ef, raised to k where it is smaller."""
+    """hnswlib's graph, inner products made distances. `effort` is its ef, raised to k where it is smaller.
+
+    One more number a vector, sqrt(max |v|^2 - |v|^2), makes the L2 order that of inner products (Bachrach et al.,
+    Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    Linked by inner product itself, items of small length or bias are hardly ever reached: measured on vectors trained
+    on the synthetic data, ef 200 finds .47 of the exact top 50 so, and .997 by distance.
+    """
 
     def __init__(self, vectors: Vectors, ids: Ids, index: hnswlib.Index) -> None:
         self.ids = ids
@@ -66,31 +75,36 @@ class HNSW:
     @classmethod
     def build(cls, vectors: Vectors, ids: Ids, m: int, ef_construction: int, seed: int, threads: int) -> HNSW:
         """Insert all vectors; with one thread the same graph each time."""
-        index = hnswlib.Index(space="ip", dim=vectors.shape[1])
+        index = hnswlib.Index(space="l2", dim=vectors.shape[1] + 1)
         index.init_index(
             max_elements=max(1, len(vectors)), M=m, ef_construction=ef_construction, random_seed=seed % (1 << 31)
         )
         if len(vectors):
-            index.add_items(vectors, np.arange(len(vectors)), num_threads=threads)
+            squares = np.einsum("cd,cd->c", vectors, vectors)  # (C,)
+            rest = np.sqrt(np.maximum(squares.max() - squares, 0))
+            index.add_items(np.column_stack([vectors, rest]), np.arange(len(vectors)), num_threads=threads)
         return cls(vectors, ids, index)
 
     @classmethod
     def open(cls, vectors: Vectors, ids: Ids, folder: Path) -> HNSW:
         """Read the graph that `save` wrote. ef belongs to the query, so it cannot be lost with the file."""
-        index = hnswlib.Index(space="ip", dim=vectors.shape[1])
+        index = hnswlib.Index(space="l2", dim=vectors.shape[1] + 1)
         index.load_index(str(folder / "hnsw.bin"), max_elements=max(1, len(vectors)))
         return cls(vectors, ids, index)
 
     def nearest(self, users: Vectors, k: int, effort: int, threads: int) -> tuple[NDArray[np.int64], Vectors]:
         self.index.set_ef(max(effort, k))
+        asked = np.column_stack([users, np.zeros(len(users), np.float32)])  # (B, D + 1)
         try:
-            positions, distances = self.index.knn_query(users, k, num_threads=threads)
-        except RuntimeError:  # parts of the graph that the walk cannot reach hold what is missing
-            scores = users @ self.vectors.T
-            best = Answer.top(np.arange(len(self.vectors), dtype=np.int32), scores, k)
+            positions, _ = self.index.knn_query(asked, k, num_threads=threads)
+        except RuntimeError:  # the walk could not reach k items: some stand apart from the rest
+            every = np.arange(len(self.vectors), dtype=np.int32)
+            best = Answer.top(every, users @ self.vectors.T, k)
             assert best.scores is not None
             return best.ids.astype(np.int64), best.scores
-        return positions.astype(np.int64), 1 - distances
+        positions = positions.astype(np.int64)
+        scores = np.matmul(self.vectors[positions], users[:, :, None])[:, :, 0]  # (B, k)
+        return positions, scores
 
     def evaluations(self) -> int | None:
         return None
@@ -106,17 +120,21 @@ def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort:
     """
     ids = np.full((len(users), k), -1, np.int32)
     scores = np.full((len(users), k), -np.inf, np.float32)
-    depth = _depths(requests.exclude.lengths, k, len(backend.ids))
-    if len(set(depth.tolist())) == 1 and len(backend.ids):
-        answer = _search(backend, users, requests, k, int(depth[0]), effort, threads)
-        ids, scores = answer.ids, answer.scores
-    elif len(backend.ids):
-        for each in np.unique(depth):
-            rows = np.flatnonzero(depth == each)
-            answer = _search(backend, users[rows], requests.take(rows), k, int(each), effort, threads)
-            ids[rows], scores[rows] = answer.ids, answer.scores
     spent = backend.evaluations()
-    return Answer(ids, scores, None if spent is None else np.full(len(users), spent, np.int32))
+    work = None if spent is None else np.full(len(users), spent, np.int32)
+    if not len(backend.ids):
+        return Answer(ids, scores, work)
+    depths = _depths(requests.exclude.lengths, k, len(backend.ids))
+    if len(users) == 1:
+        answer = _search(backend, users, requests, k, int(depths[0]), effort, threads)
+        return Answer(answer.ids, answer.scores, work)
+    for depth in np.unique(depths):
+        alike = np.flatnonzero(depths == depth)
+        step = max(1, _CELLS // int(depth))
+        for rows in (alike[at : at + step] for at in range(0, len(alike), step)):
+            answer = _search(backend, users[rows], requests.take(rows), k, int(depth), effort, threads)
+            ids[rows], scores[rows] = answer.ids, answer.scores
+    return Answer(ids, scores, work)
 
 
 def _depths(excluded: NDArray[np.int64], k: int, candidates: int) -> NDArray[np.int64]:
