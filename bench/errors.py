@@ -22,6 +22,7 @@ BenchError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -34,14 +35,18 @@ class UsageError(BenchError):
 
 
 class UnknownName(UsageError):
-    """A name that is not known; the message suggests the nearest and lists what there is."""
+    """A name that is not known; the message suggests the nearest and lists what there is.
+
+    kind: "method", or with its place: "parameter of dvf", "column in the card".
+    """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        noun, *place = re.split(r"(?= of | in )", kind, maxsplit=1)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.55)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listing = ", ".join(names) if names else "none"
-        super().__init__(f"there is no {kind} {name!r}.{hint} Known: {listing}.")
+        super().__init__(f"there is no {noun} {name!r}{''.join(place)}.{hint} Known: {listing}.")
 
 
 class ParameterError(UsageError):

@@ -175,7 +175,7 @@ class Reading:
         """Refuse a key that means nothing."""
         for key in said:
             if key not in known:
-                raise UnknownName(f"key in {where} of {self.path}:", key, known)
+                raise UnknownName(f"key in {where} of {self.path}", key, known)
 
     def value(self, said: Mapping[str, Any], key: str, kind: type | tuple[type, ...], default: Any) -> Any:
         """The value of a key, of the right kind."""

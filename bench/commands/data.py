@@ -144,7 +144,9 @@ def _load(
     from bench.errors import UsageError
     from bench.report.progress import display
 
-    if (name is None) == (file is None):
+    if name is not None and file is not None:
+        raise UsageError(f"give either {name} or --data {file}, not both")
+    if name is None and file is None:
         raise UsageError("name a data set or give --data FILE (bench list datasets shows what there is)")
     home = surroundings.home(Path("results"), cache, data_root)
     with display(surroundings.err, quiet=False) as shown:

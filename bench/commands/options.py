@@ -75,6 +75,17 @@ class Ints(click.ParamType[tuple[int, ...]]):
         return numbers
 
 
+class Device(click.ParamType[str]):
+    """A device as torch names it; whether it is there, the method says that would use it."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"(cpu|cuda|mps|xpu|hpu|npu|tpu)(:\d+)?", str(value)):
+            self.fail(f"{value!r} is no device; write cpu, cuda or, for the second one, cuda:1", param, ctx)
+        return str(value)
+
+
 class Bytes(click.ParamType[int]):
     """An amount of memory."""
 

@@ -15,6 +15,7 @@ from bench.commands.options import (
     Assignment,
     Bytes,
     Command,
+    Device,
     Ints,
     Names,
     Seconds,
@@ -145,6 +146,7 @@ def convention_options(command: Command) -> Command:
 @click.option("--memory", type=Bytes(), panel=HOW, help="Limit of each phase: 800MB, 8GB.")
 @click.option(
     "--device",
+    type=Device(),
     default="cpu",
     show_default=True,
     metavar="NAME",

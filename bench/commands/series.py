@@ -9,6 +9,8 @@ from typing import Any
 
 from bench.catalog import metric_functions
 from bench.data.cards import find_card
+from bench.data.dataset import check_settings
+from bench.data.guess import card_of
 from bench.data.protocols import parse
 from bench.errors import BenchError, StoreError
 from bench.measure import machine
@@ -18,6 +20,7 @@ from bench.report.progress import Display
 from bench.report.verdict import failure
 from bench.run import lifecycle
 from bench.run.plan import Home, Plan
+from bench.run.tasks import own_protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,18 @@ def check(plans: Sequence[Plan]) -> None:
     """Raise the error of any plan that names something wrongly, or of a broken metric, before the first one runs."""
     metric_functions()  # a metric that cannot be imported is said now, not after the first training
     for plan in plans:
-        if plan.data is None:
-            find_card(plan.dataset)
-        if plan.protocol:
-            parse(plan.protocol)
         lifecycle.method_of(plan)
+        parse(protocol_asked(plan))
+    for plan in {plan.data or plan.dataset: plan for plan in plans}.values():
+        if plan.data is None:
+            check_settings(plan.dataset)
+        else:
+            card_of(plan.data, plan.columns)
+
+
+def protocol_asked(plan: Plan) -> str:
+    """The protocol of a plan, the data set's own where it names none."""
+    return plan.protocol or own_protocol(find_card(plan.dataset) if plan.data is None else None)
 
 
 def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
@@ -69,7 +79,7 @@ def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
         "error": str(error),
         "task": {
             "dataset": str(plan.data or plan.dataset),
-            "protocol": {"name": plan.protocol or "the data set's own"},
+            "protocol": {"name": _shown_protocol(plan)},
             "fingerprint": None,
             "requests": None,
             "items": None,
@@ -88,6 +98,13 @@ def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
         "machine": machine.describe(),
         "provenance": {"device": plan.device},
     }
+
+
+def _shown_protocol(plan: Plan) -> str:
+    try:
+        return protocol_asked(plan)
+    except BenchError:
+        return "protocol unknown"  # the card itself cannot be read
 
 
 def summary(title: str, record: dict[str, Any], part: str = "metrics") -> str:

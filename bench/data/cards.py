@@ -162,6 +162,8 @@ def find_card(name: str) -> Card:
         return read_card(path, folder=path.parent)
     known = card_paths()
     if base not in known:
+        if Path(base).is_file():
+            raise UsageError(f"{base} is a file and no data set: give it by --data {base}, or write a card for it")
         raise UnknownName("data set", base, known)
     return read_card(known[base])
 

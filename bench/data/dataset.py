@@ -93,6 +93,15 @@ def load_dataset(
     return open_dataset(_prepared(card, ties, cache, data_root, progress), name, card, ties)
 
 
+def check_settings(name: str) -> None:
+    """Refuse, before any work, a setting that a data set does not have. Raises UsageError."""
+    card, (_, settings) = find_card(name), split_name(name)
+    if card.generator is not None:
+        _converted(card, card.generator, settings)
+    elif settings:
+        raise UsageError(f"data set {card.name} takes no settings, {name!r} has some")
+
+
 def load_file(
     path: Path,
     columns: Mapping[str, str] | None,

@@ -28,7 +28,7 @@ _NAMES = {
     "songid track trackid artist artistid poi location locationid business businessid news newsid content contentid "
     "isbn page pageid game gameid recipe recipeid",
     "time": "time timestamp ts date datetime eventtime createdat unixreviewtime reviewtime unixtime epoch timems "
-    "clicktime",
+    "clicktime when day",
     "rating": "rating score stars overall rate",
     "behaviour": "behaviour behavior behaviortype behaviourtype event eventtype action actiontype",
 }
@@ -45,6 +45,9 @@ def card_of(path: Path, columns: Mapping[str, str] | None) -> tuple[Card, str]:
     columns: {"user": "uid", ...} instead of the guess from the header's names; in a file without header the columns
     are called 1, 2, 3 ...
     """
+    for role in columns or ():
+        if role not in ROLES:
+            raise UnknownName("role in --columns", role, ROLES)
     path = path.expanduser().resolve()
     if not path.is_file():
         raise DataError(f"there is no file {path}. Check --data.")
@@ -122,9 +125,7 @@ def _plain(name: str) -> str:
 
 
 def _given(path: Path, columns: Mapping[str, str], known: list[str]) -> dict[str, str]:
-    for role, column in columns.items():
-        if role not in ROLES:
-            raise UnknownName("role in --columns", role, ROLES)
+    for column in columns.values():
         if column not in known and column != "#row":
             raise DataError(f"{path}: {UnknownName('column', column, known)} Correct --columns.")
     if "user" not in columns or "item" not in columns:

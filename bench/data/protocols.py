@@ -20,6 +20,8 @@ from bench.data.splits import Part, Split, held_out, lengths_in_order, sampled, 
 from bench.errors import ParameterError, ProtocolError, UnknownName
 from bench.params import param
 
+_FIRST_DATE, _LAST_DATE = 10**8, 10**11  # seconds: 1973 and 5138
+
 
 class Protocol(typing.Protocol):
     """A dataclass of `param(...)` fields with a `name` and a docstring whose first line is the rule."""
@@ -161,8 +163,9 @@ class Temporal:
                 validation = int(ordered[earlier - 1])
         if not ordered[0] < validation < test <= ordered[-1]:
             raise ProtocolError(
-                f"temporal: the cuts {validation} (validation) and {test} (test) leave a part empty: times run from "
-                f"{ordered[0]} to {ordered[-1]}. Give validation_from and test_from, or other shares."
+                f"temporal: the cuts {_said(validation)} (validation) and {_said(test)} (test) leave a part empty: "
+                f"times run from {_said(ordered[0])} to {_said(ordered[-1])}. Give validation_from and test_from, or "
+                f"other shares."
             )
         return validation, test
 
@@ -222,6 +225,8 @@ def parse(text: str) -> Protocol:
         if not equals:
             raise ParameterError(f"protocol {text!r}: {setting!r} is not of the form key=value")
         values[key.strip()] = value.strip()
+        if key.strip() not in params.parameters(known[name]):
+            raise UnknownName(f"parameter of {name}", key.strip(), params.parameters(known[name]))
     protocol: Protocol = params.build(known[name], values)
     return protocol
 
@@ -246,6 +251,13 @@ def _moment(parameter: str, text: str) -> int | None:
     except ValueError:
         raise ParameterError(f"{parameter}={text!r} is neither seconds nor an ISO date such as 2000-12-31") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+
+
+def _said(moment: int) -> str:
+    """A moment as `_moment` reads it; small numbers are periods, not seconds."""
+    if not _FIRST_DATE <= moment < _LAST_DATE:
+        return str(moment)
+    return datetime.datetime.fromtimestamp(int(moment), datetime.UTC).replace(tzinfo=None).isoformat()
 
 
 def _floor(lengths: NDArray[np.int64], share: float) -> NDArray[np.int64]:

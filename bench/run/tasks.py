@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.data.cards import Card
 from bench.data.dataset import Dataset, load_dataset, load_file
 from bench.data.freezing import prepare_task
 from bench.data.protocols import Protocol, parse
@@ -24,7 +25,12 @@ def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
 
 def protocol_for(text: str, dataset: Dataset) -> Protocol:
     """The protocol that `text` names, "" for the data set's own."""
-    return parse(text or dataset.card.protocol or DEFAULT_PROTOCOL)
+    return parse(text or own_protocol(dataset.card))
+
+
+def own_protocol(card: Card | None) -> str:
+    """What is taken where no protocol is asked for."""
+    return (card.protocol if card else None) or DEFAULT_PROTOCOL
 
 
 def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:

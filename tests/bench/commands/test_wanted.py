@@ -14,7 +14,7 @@ def test_a_setting_reaches_every_method_that_has_it_and_one_with_a_prefix_only_t
 def test_a_mistyped_setting_suggests_the_nearest():
     with pytest.raises(UnknownName, match="Did you mean 'neighbours'"):
         distribute([("neighbors", "5")], ["item_cf", "ease"])
-    with pytest.raises(UnknownName, match="parameter of ease 'neighbours'"):
+    with pytest.raises(UnknownName, match="no parameter 'neighbours' of ease"):
         distribute([("ease.neighbours", "5")], ["item_cf", "ease"])
 
 

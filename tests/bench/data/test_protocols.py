@@ -206,3 +206,10 @@ def test_every_protocol_says_its_rule_and_all_its_parameters(name):
     protocol = parse(name)
     assert protocol.name == name and (type(protocol).__doc__ or "").splitlines()[0].endswith(".")
     assert describe(protocol)["parameters"]["seed"] == 0
+
+
+def test_moments_are_said_as_dates_and_periods_as_numbers(make_dataset):
+    with pytest.raises(ProtocolError, match=r"and 2030-01-01T00:00:00 \(test\).*run from 2020-09-13T12:26:40"):
+        Temporal(test_from="2030-01-01").split(make_dataset([[1, 2]] * 5, times=[[1_600_000_000, 1_600_000_001]] * 5))
+    with pytest.raises(ProtocolError, match=r"run from 7 to 7\."):
+        Temporal().split(make_dataset([[1, 2]] * 5, times=[[7, 7]] * 5))
