@@ -68,7 +68,8 @@ def _member(path: Path, member: str | None, names: list[str]) -> str:
     if member in names:
         return str(member)
     listing = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    what = f"has no member {member!r}" if member else "holds several files: name one by member = ..."
+    several = "holds several files: unpack one, or write a card with member = '...'"
+    what = f"has no member {member!r}" if member else several
     raise DataError(f"{path} {what}. It holds: {listing}.")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class Log:
 def prepare_tables(card: Card, tables: Mapping[str, Located], ties: str, folder: Path, progress: Progress) -> None:
     """Fill the empty `folder` from the located tables "interactions", "items" and "users". Raises DataError."""
     scratch = folder / "scratch"
-    log = read_log(card, tables["interactions"], scratch, progress)
+    with _naming(tables["interactions"], scratch):
+        log = read_log(card, tables["interactions"], scratch, progress)
     progress(0.5, 1.0, "ordering")
     items, item_ids = _side(card, card.items, tables.get("items"), scratch)
     # a card with a k-core on items means the core and nothing else, whatever its item file lists
@@ -214,11 +216,24 @@ def _side(
 ) -> tuple[pl.DataFrame | None, pl.Series | None]:
     if table is None or found is None:
         return None, None
-    rows = read_table(found.opened(scratch), found.source, table, scratch)
+    with _naming(found, scratch):
+        rows = read_table(found.opened(scratch), found.source, table, scratch)
     if "first_seen" in found.source.names:
         moments = seconds(pl.col(found.source.names["first_seen"]), card.time_unit, card.time_format)
         rows = rows.with_columns(moments.alias("first_seen"))
     return rows, rows["id"]
+
+
+@contextlib.contextmanager
+def _naming(found: Located, scratch: Path) -> Iterator[None]:
+    """Errors name the archive, not the copy of its member in `scratch`, which is gone by then."""
+    try:
+        yield
+    except DataError as error:
+        said = str(error).replace(f"{scratch}/", f"{found.path}/")
+        if said == str(error):
+            raise
+        raise DataError(said) from error
 
 
 def _aligned(rows: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:

@@ -86,5 +86,5 @@ def _fetched(card: Card, table: Table, places: list[Path], cache: Path, progress
             except Unreachable as error:
                 raise DataError(f"{absent}: {error} {mend}, or connect to the network and run again.") from error
             return Located(source, path.resolve(), packed=True)
-    about = f" {card.note}" if card.note else ""
+    about = f" {card.note.rstrip('.')}." if card.note else ""
     raise DataError(f"{absent} and has no public address.{about} {mend}; see {card.home or 'its owner'}.")

@@ -132,3 +132,11 @@ def test_a_pattern_that_cannot_be_used_names_its_feature(shop: Any, pattern: str
     items += f'y = {{kind = "categorical", column = "name", pattern = "{pattern}"}}\n'
     with pytest.raises(DataError, match=rf"\[items.features\] y: pattern = .* {said}"):
         shop.simple(shop.csv(), items)
+
+
+def test_a_wrong_column_in_an_archive_names_the_archive_and_not_the_unpacked_copy(tmp_path: Path, shop: Any) -> None:
+    with zipfile.ZipFile(tmp_path / "log.zip", "w") as archive:
+        archive.writestr("log.csv", "u,i,r,when\n1,2,5,7\n")
+    with pytest.raises(DataError, match=r"log\.zip/log\.csv: there is no column 't'") as caught:
+        shop.load(f'[interactions]\nfile = "log.zip"\nmember = "log.csv"\n{shop.rules}')
+    assert "scratch" not in str(caught.value)
