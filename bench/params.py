@@ -52,10 +52,10 @@ class Parameter:
         if said.choices:
             return " | ".join(map(str, said.choices))
         if said.low is not None and said.high is not None:
-            return f"{said.low:g} to {said.high:g}"
+            return f"{_bound(said.low)} to {_bound(said.high)}"
         if said.low is not None:
-            return f"at least {said.low:g}"
-        return f"at most {said.high:g}" if said.high is not None else ""
+            return f"at least {_bound(said.low)}"
+        return f"at most {_bound(said.high)}" if said.high is not None else ""
 
 
 def param(
@@ -97,6 +97,11 @@ def parameters(cls: type) -> dict[str, Parameter]:
             )
         found[field.name] = Parameter(field.name, types[field.name], field.default, field.metadata[_KEY])
     return found
+
+
+def _bound(value: float) -> str:
+    """A whole number in full, any other in few digits."""
+    return str(int(value)) if math.isfinite(value) and value == int(value) else f"{value:g}"
 
 
 def build(cls: type, values: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from bench.store.columns import read_requests
 from bench.store.results import Store, read
 
 MAIN = ("recall", "ndcg", "mrr", "hit_rate")
+LONGEST_HEAD = 14  # of a run's name above a column; longer ones stand in the title only
 STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
 
 
@@ -45,18 +46,20 @@ def of_runs(store: Store, baseline: str, contender: str, *, every: bool) -> Rend
 def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison]) -> RenderableType:
     """A table of metrics with difference, interval and p-value; costs; and the sentence for the main metric."""
     first, second = names(baseline, contender)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    heads = (first, second) if max(len(first), len(second)) <= LONGEST_HEAD else ("baseline", "contender")
+    asked = sorted({one.requests for one in comparisons})
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name, side in (
         ("metric", "left"),
-        (first, "right"),
-        (second, "right"),
+        (heads[0], "right"),
+        (heads[1], "right"),
         ("difference", "right"),
         ("95% interval", "left"),
         ("p", "right"),
-        ("requests", "right"),
+        *([("requests", "right")] if len(asked) > 1 else []),
     ):
         table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
-    table.add_column(f"{second} is")
+    table.add_column("verdict", overflow="fold", min_width=10)
     for one in comparisons:
         table.add_row(
             one.metric,
@@ -65,17 +68,18 @@ def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison
             signed(one.difference),
             f"{signed(one.low)} to {signed(one.high)}",
             p_text(one.p_value),
-            wording.count(one.requests),
+            *([wording.count(one.requests)] if len(asked) > 1 else []),
             Text(one.verdict, STYLES.get(one.verdict, "")),
         )
     title = Text.assemble((f"{second} against {first}", "bold"), f"  {group([baseline])[0].title}")
-    parts: list[RenderableType] = [title, table, _costs(baseline, contender, first, second)]
+    parts: list[RenderableType] = [title, table, _costs(baseline, contender, *heads)]
     main = next((one for one in comparisons if one.metric == f"recall@{main_k([baseline, contender])}"), None)
     if main is not None:
         parts.append(Text(sentence(first, second, main)))
     parts.append(
         Text(
-            "Paired by request: sign-flip test, bootstrap interval; p is not corrected for the number of metrics.",
+            f"Paired by request{f' ({wording.count(asked[0])} of them)' if len(asked) == 1 else ''}: sign-flip test, "
+            f"bootstrap interval; p is not corrected for the number of metrics.",
             "dim",
         )
     )

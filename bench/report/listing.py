@@ -22,6 +22,13 @@ def first_line(documented: Any) -> str:
     return " ".join(text.split("\n\n")[0].split())
 
 
+def paragraphs(text: str) -> str:
+    """The text with a line for each paragraph, so that it is broken where the terminal ends; lists stay as they are."""
+    found = [part.splitlines() for part in text.split("\n\n")]
+    listed = [any(line[:1] in " -*\t" for line in lines if line) for lines in found]
+    return "\n\n".join(("\n" if keep else " ").join(lines) for lines, keep in zip(found, listed, strict=True))
+
+
 def methods() -> RenderableType:
     """Name, what it is, where it comes from; a plugin that cannot be imported keeps its row, with the error."""
     table = _table("method", "what it is", "from")
@@ -90,7 +97,7 @@ def anything(name: str) -> RenderableType:
 def method(name: str) -> RenderableType:
     """A method's description and its parameters by phase."""
     cls = catalog.method_class(name)
-    parts: list[RenderableType] = [Text(name, "bold"), Text(inspect.getdoc(cls) or "No description.")]
+    parts: list[RenderableType] = [Text(name, "bold"), Text(paragraphs(inspect.getdoc(cls) or "No description."))]
     declared = params.parameters(cls)
     if not declared:
         parts.append(Text("\nIt has no parameters.", "dim"))
@@ -144,6 +151,7 @@ def dataset(name: str) -> RenderableType:
         ("citation", " ".join(card.citation.split())),
         ("protocol", f"{card.protocol} (when none is asked for)" if card.protocol else "none of its own"),
         ("note", " ".join(card.note.split())),
+        *((f"{owner}s", _features(table)) for owner, table in (("item", card.items), ("user", card.users))),
     ]
     for key, value in rows:
         if value:
@@ -160,6 +168,11 @@ def dataset(name: str) -> RenderableType:
     for key, default in card.generator.parameters.items():
         shown.add_row(key, str(default))
     return Group(table, shown, Text(f"Set them like this: --dataset {card.name}:items=1000,seed=3", "dim"))
+
+
+def _features(table: Any) -> str:
+    """ "title (text), price (numeric)"."""
+    return ", ".join(f"{rule.name} ({rule.kind})" for rule in table.features) if table else ""
 
 
 def _value(value: Any) -> str:
