@@ -89,7 +89,7 @@ class PlainDisplay(Quiet):
 
     def end(self, line: str, *, failed: bool) -> None:
         spent = wording.duration(self.clock() - self.begun)
-        self._print(f"{'failed' if failed else 'done'}: {line} ({spent})")
+        self._print(f"{line} ({spent})" if failed else f"done: {line} ({spent})")  # a failure's line says so itself
 
     def stage(self, name: str, note: str = "") -> None:
         self.name, self.pace = name, Pace()

@@ -19,7 +19,7 @@ def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
         parse(plan.protocol)  # a bad name is refused before the data are touched
     dataset = dataset_for(plan, home, watch)
     protocol = protocol_for(plan.protocol, dataset)
-    watch.stage("prepare", f"{dataset.title}, {type(protocol).__name__}")
+    watch.stage("prepare", f"{dataset.title}, {protocol.name}")
     return prepare_task(dataset, protocol, plan.conventions, cache=home.cache, eligible=plan.eligible)
 
 
