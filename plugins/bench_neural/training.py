@@ -32,7 +32,7 @@ class Schedule:
     epochs: at most so many; patience: stop after so many validations without a better one; seconds: begin no batch
     after so long (0: no limit; where it stops the training, results depend on the machine's speed); learning_rate,
     weight_decay: AdamW's, the rate rising over the first `warmup` batches and falling evenly to `final` times itself
-    at the end of all epochs; clip: bound of the gradient's norm.
+    at the end of all epochs, or of those that `seconds` allow; clip: bound of the gradient's norm.
     """
 
     epochs: int
@@ -47,6 +47,12 @@ class Schedule:
     def factor(self, batch: int, batches: int) -> float:
         """What the learning rate is multiplied by at batch number `batch` (from 0) of all `batches`."""
         return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, batch / batches))
+
+    def affordable(self, epochs: int, spent: float) -> int:
+        """How many epochs there will be, after `epochs` of them took `spent` seconds."""
+        if not self.seconds > 0:
+            return self.epochs
+        return min(self.epochs, max(epochs, int(self.seconds * epochs / max(spent, 1e-9))))
 
 
 def passes(interactions: int, items: int) -> int:
@@ -113,6 +119,7 @@ def fit(
         model.eval()
         with torch.inference_mode():
             reached = validate()
+        total = max(1, schedule.affordable(number, time.monotonic() - began) * len(epoch))
         note = f" · {measure} {reached:.4f}"
         context.log.info("epoch %d: loss %.4f, validation %s %.4f", number, mean_loss, measure, reached)
         if reached > best:

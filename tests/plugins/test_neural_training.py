@@ -86,6 +86,12 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert schedule.factor(100, 100) == pytest.approx(0.2)
 
 
+def test_a_slow_machine_plans_the_epochs_that_its_time_allows() -> None:
+    schedule = Schedule(epochs=20, patience=1, seconds=100, learning_rate=1.0)
+    assert [schedule.affordable(*spent) for spent in ((1, 1.0), (1, 30.0), (2, 30.0), (3, 200.0))] == [20, 3, 6, 3]
+    assert Schedule(epochs=20, patience=1, seconds=0, learning_rate=1.0).affordable(1, 1e6) == 20
+
+
 def test_the_best_weights_are_kept_and_training_stops_when_validation_does_not_improve(tmp_path: Path) -> None:
     model = torch.nn.Linear(1, 1)
     values = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.9])
