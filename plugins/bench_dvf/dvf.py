@@ -42,11 +42,12 @@ class DVF:
     over; a causal transformer reads the user's history; the score is an MLP over the user's state, what target
     attention finds in the history, and the item. Beam-retrieval walks the graph by that score.
 
-    Departures from the paper: the MLP is added to the inner product of user and item, which is learnt beside it, and
-    starts at zero; all moments of a window are learnt from; sampled softmax stands in place of NCE; the adversarial
-    task is left out. Attention's values are taken through the first score layer beforehand, so that what depends on an
-    item or on a request alone is computed once. The search adds a bound of the work and, for small catalogs, narrower
-    steps: see bench_index.beam.
+    Departures from the paper: the MLP is added to the inner product of user and item and the item's bias, and refines
+    them: these learn at all moments of a window, the MLP and its attention at a few and without changing them. Sampled
+    softmax (over all items where they are few) stands in place of NCE; the adversarial task is left out; the graph also
+    weighs the bias. Attention's values are taken through the first score layer beforehand, so that what depends on an
+    item or on a request alone is computed once. The search widens from a few candidates in place of the whole beam and
+    bounds the work: see bench_index.beam (`step=0 share=1` is the paper's).
     """
 
     version: ClassVar[str] = "1"
