@@ -11,9 +11,11 @@ from bench import Context, Unavailable
 
 
 def use_threads(threads: int) -> None:
-    """Let torch compute with `threads` threads; free when nothing changes."""
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
+    """Let torch compute with `threads` threads.
+
+    Set even where torch already says so: its matrix library keeps a count of its own, which MKL_NUM_THREADS fixed.
+    """
+    torch.set_num_threads(threads)
 
 
 def device_of(context: Context) -> str:
