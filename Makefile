@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help bench test lint types tests clean
+.PHONY: help bench test lint types tests clean kernels
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -34,4 +34,11 @@ clean: ## remove the environment and what tools cached
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[test]'
+	$(MAKE) --no-print-directory kernels
 	touch $@
+
+# numba compiles on first use and keeps the result beside the sources: done here, on a toy run that also shows that the
+# installation works, the first real run is as fast as every other.
+kernels:
+	folder=$$(mktemp -d) && $(BIN)/bench run --quiet --method item_cf,dvf --dataset synthetic:items=500,interactions=5000 \
+		--set dvf.epochs=1 --results $$folder --cache $$folder > $$folder/said || { cat $$folder/said; exit 1; }; rm -rf $$folder
