@@ -47,7 +47,9 @@ class TwoTower:
     length: int = param(100, help="newest items of a history that are read", low=1, high=10_000)
     blocks: int = param(2, help="transformer blocks", low=1, high=64)
     heads: int = param(2, help="attention heads, a divisor of dim", low=1, high=64)
-    dropout: float = param(0.2, help="share of activations dropped in training", low=0.0, high=0.9)
+    dropout: float = param(
+        0.2, help="share of activations dropped in training", low=0.0, high=0.9, sweep=(0.1, 0.2, 0.3)
+    )
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
     id_scale: float = param(
         0.1,
@@ -74,7 +76,14 @@ class TwoTower:
     temperature: float = param(
         0.0, help="scores are divided by it in the loss; 0: 1, or 0.07 with normalise", low=0.0, high=100.0
     )
-    learning_rate: float = param(3e-3, help="AdamW's step size at first; it falls to a twentieth", low=1e-6, high=1.0)
+    learning_rate: float = param(
+        3e-3,
+        help="AdamW's step size at first; it falls to a twentieth",
+        low=1e-6,
+        high=1.0,
+        log=True,
+        sweep=(1e-3, 3e-3, 1e-2),
+    )
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
     epochs: int = param(
