@@ -21,9 +21,14 @@ VARIABLES = (
 )
 
 
+# How long GNU OpenMP's threads spin before they sleep at the end of each parallel region. Its default, milliseconds,
+# makes two threads beside one other busy process five times slower (98 s of training against 22); this costs nothing.
+SPIN = {"GOMP_SPINCOUNT": "10000"}
+
+
 def environment(threads: int) -> dict[str, str]:
-    """Variables that hold a new process to `threads` in every library that reads one."""
-    return dict.fromkeys(VARIABLES, str(threads))
+    """Variables that hold a new process to `threads` in every library that reads one, and let waiting threads sleep."""
+    return dict.fromkeys(VARIABLES, str(threads)) | SPIN
 
 
 def available() -> int:

@@ -82,7 +82,7 @@ class DVF:
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
     epochs: int = param(
-        0, help="passes over the training data; 0: one for ten interactions an item, 2 to 20", low=0, high=10_000
+        0, help="passes over the training data; 0: one for every ten interactions an item, 1 to 20", low=0, high=10_000
     )
     patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
     seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
@@ -203,7 +203,7 @@ class DVF:
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         """A sparse catalog overfits after few passes, a dense one gains from many."""
         density = counts.sum() / max(1, np.count_nonzero(counts))
-        epochs = self.epochs or int(np.clip(round(density / 10), 2, 20))
+        epochs = self.epochs or int(np.clip(density // 10, 1, 20))
         return Schedule(
             epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay, final=FINAL_LEARNING_RATE
         )
