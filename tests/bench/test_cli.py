@@ -19,6 +19,7 @@ def call(capsys, tmp_path, monkeypatch):
     """call("run", ...) -> (exit code, stdout, stderr), in an empty folder with its own cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
 
     def go(*words):
