@@ -13,7 +13,6 @@ from bench.data.dataset import check_settings
 from bench.data.guess import card_of
 from bench.data.protocols import parse
 from bench.errors import BenchError, StoreError
-from bench.measure import machine
 from bench.report import wording
 from bench.report.columns import lookup, main_k, measured
 from bench.report.progress import Display
@@ -72,10 +71,7 @@ def protocol_asked(plan: Plan) -> str:
 
 def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
     """The record of a run that could not begin."""
-    return {
-        "schema": lifecycle.SCHEMA,
-        "run_id": "",
-        "status": "failed",
+    return lifecycle.blank(plan) | {
         "error": str(error),
         "task": {
             "dataset": str(plan.data or plan.dataset),
@@ -86,16 +82,6 @@ def not_begun(plan: Plan, error: BenchError) -> dict[str, Any]:
             "interactions": None,
         },
         "method": {"name": Path(plan.method).name, "version": None, "params": dict(plan.settings)},
-        "seed": plan.seed,
-        "k": plan.k,
-        "metrics": {},
-        "validation": {},
-        "oracle": None,
-        "work": None,
-        "latency_ms": None,
-        "throughput_qps": None,
-        "phases": {},
-        "machine": machine.describe(),
         "provenance": {"device": plan.device},
     }
 

@@ -18,7 +18,7 @@ from bench.data.task import Task
 from bench.measure import machine, threads
 from bench.params import Parameter, build, parameters, resolve
 from bench.run import artifacts
-from bench.run.hooks import connect
+from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.judge import judge
 from bench.run.plan import Home, Plan
@@ -72,8 +72,8 @@ def method_of(plan: Plan) -> Method:
         declared=parameters(cls),
         version=str(getattr(cls, "version", "1")),
         source=source_digest(cls),
-        keeps=bool(hook.save.get_hookimpls() and hook.load.get_hookimpls()),
-        reference=bool(hook.reveal.get_hookimpls()),
+        keeps=implements(hook, "save") and implements(hook, "load"),
+        reference=implements(hook, "reveal"),
     )
 
 
@@ -198,14 +198,35 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
     )
 
 
-def _header(this: Execution) -> dict[str, Any]:
-    about = this.task.about
+def blank(plan: Plan) -> dict[str, Any]:
+    """What every record holds, before anything is known of the run but its plan."""
     return {
         "schema": SCHEMA,
-        "run_id": f"{this.spec.id}/{this.folder.name.rpartition('-')[2]}",
-        "spec_id": this.spec.id,
+        "run_id": "",
         "status": "failed",
         "error": None,
+        "task": {},
+        "method": {},
+        "seed": plan.seed,
+        "k": plan.k,
+        "timing": plan.timing,
+        "metrics": {},
+        "validation": {},
+        "oracle": None,
+        "work": None,
+        "latency_ms": None,
+        "throughput_qps": None,
+        "phases": {},
+        "machine": machine.describe(),
+        "provenance": {},
+    }
+
+
+def _header(this: Execution) -> dict[str, Any]:
+    about = this.task.about
+    return blank(this.plan) | {
+        "run_id": f"{this.spec.id}/{this.folder.name.rpartition('-')[2]}",
+        "spec_id": this.spec.id,
         "task": {
             "dataset": about["dataset"],
             "title": about["title"],
@@ -226,17 +247,6 @@ def _header(this: Execution) -> dict[str, Any]:
             "params": this.method.params,
             "reference": this.method.reference,
         },
-        "seed": this.plan.seed,
-        "k": this.plan.k,
-        "timing": this.plan.timing,
-        "metrics": {},
-        "validation": {},
-        "oracle": None,
-        "work": None,
-        "latency_ms": None,
-        "throughput_qps": None,
-        "phases": {},
-        "machine": machine.describe(),
         "provenance": {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "build": dataclasses.asdict(this.build),

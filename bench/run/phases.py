@@ -23,7 +23,7 @@ from bench.measure import latency, threads
 from bench.measure.memory import peak_rss_bytes, reset_peak
 from bench.run import oracle
 from bench.run.answers import check
-from bench.run.hooks import connect
+from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.worker import Events, forbid
 
@@ -66,7 +66,7 @@ def carry_out(job: Job, events: Events) -> None:
 def _query(job: Job, task: Task, hook: Any, cls: type, context: Context, events: Events) -> None:
     """Answer validation and test requests, measure, then ask the oracle."""
     out, catalog = Path(job.out), task.catalog()
-    if hook.reveal.get_hookimpls():
+    if implements(hook, "reveal"):
         preferences = task.preferences()
         if preferences is None:
             raise Unavailable(
@@ -94,7 +94,7 @@ def _query(job: Job, task: Task, hook: Any, cls: type, context: Context, events:
         values |= _single(job, hook, requests, events, out)
     values["query"] = {"seconds": seconds, "peak_rss_bytes": peak_rss_bytes()}
     events.send("measured", values=values)
-    if hook.score.get_hookimpls():
+    if implements(hook, "score"):
         events.send("stage", name="oracle")
         rows = oracle.sample(len(requests), catalog, np.random.default_rng([job.seed, STREAMS["oracle"]]))
         best = oracle.exact_top(hook.score, requests.take(rows), catalog, job.k, context)

@@ -27,7 +27,7 @@ from bench_neural.scorers import Asked, TargetAttentionScorer
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import Schedule, fit
 from bench_neural.users import UserEncoder
-from bench_neural.windows import Windows
+from bench_neural.windows import Windows, later_share
 
 REQUESTS_AT_ONCE = 64
 FINAL_LEARNING_RATE = 0.05  # of the first one
@@ -127,7 +127,7 @@ class DVF:
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
-        later = self._later(data)
+        later = later_share(self.later, data.validation.targets)
         with seeded(context.seed) as generator:
             items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout)
             self.network_ = self._network(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
@@ -195,10 +195,6 @@ class DVF:
         history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
         users = UserEncoder(profiles, history, self.dim, self.length)
         return Network(items, users, TargetAttentionScorer(self.dim, self.attention, self.hidden, self.behaviours))
-
-    def _later(self, data: TrainingData) -> float:
-        several = bool((data.validation.targets.lengths > 1).any())
-        return self.later if self.later >= 0 else 0.5 * several
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
         """A sparse catalog overfits after few passes, a dense one gains from many."""
