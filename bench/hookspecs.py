@@ -29,7 +29,10 @@ def train(data: TrainingData, context: Context) -> None:
 
 @hookspec(firstresult=True)
 def index(catalog: Catalog, context: Context) -> None:
-    """Build what `query` needs over the query catalog. Its first rows are the training catalog; later ones are new."""
+    """Build what `query` needs over the query catalog. Its first rows are the training catalog; later ones are new.
+
+    Where `update` follows, the catalog is the training catalog alone.
+    """
 
 
 @hookspec(firstresult=True)
@@ -44,7 +47,11 @@ def score(requests: Requests, items: NDArray[np.int32], context: Context) -> NDA
 
 @hookspec(firstresult=True)
 def update(catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32], context: Context) -> None:
-    """Optional: change the built index without training."""
+    """Optional: let the built index serve `catalog`, which has changed, without training.
+
+    Ids keep their meaning; rows beyond the former size are new items. added int32 [A]: ids that may be answered now and
+    could not before; removed int32 [R]: ids that may no longer be; both sorted. `catalog.candidates()` is the outcome.
+    """
 
 
 @hookspec(firstresult=True)

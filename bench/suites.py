@@ -14,7 +14,8 @@
     trials = 20
     seconds = 600
 
-Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions];
+Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions],
+live = true (`update` brings the items that are new since training), remove (share of the items that leaves then);
 of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from
 its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
 """
@@ -33,12 +34,12 @@ from bench import params
 from bench.catalog import method_class
 from bench.data.conventions import Conventions
 from bench.errors import Unavailable, UnknownName, UsageError
-from bench.run.plan import Limits, Plan
+from bench.run.plan import Limits, Live, Plan
 from bench.tuning import Range, Search, declared_range, given_range
 
 KEYS = {
     "title", "datasets", "protocols", "seeds", "ks", "timing", "device", "threads", "timeout", "memory_gb", "eligible",
-    "conventions", "methods", "search",
+    "conventions", "methods", "search", "live", "remove",
 }  # fmt: skip
 METHOD_KEYS = {"name", "set", "grid", "range"}
 SEARCH_KEYS = {"trials", "seconds", "seed", "select"}
@@ -98,6 +99,7 @@ class Reading:
             method="",
             conventions=params.build(Conventions, conventions),
             eligible=None if eligible is None else self.path.parent / eligible,
+            live=self.live(content),
             ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
             timing=self.value(content, "timing", str, "single+batch"),
             device=self.value(content, "device", str, "cpu"),
@@ -113,6 +115,15 @@ class Reading:
             for protocol in self.value(content, "protocols", list, [""])
             for seed in self.value(content, "seeds", list, [0])
         ]
+
+    def live(self, content: Mapping[str, Any]) -> Live | None:
+        """Whether and how the catalog changes after the index was built."""
+        live, remove = content.get("live", False), self.value(content, "remove", (int, float), None)
+        if not isinstance(live, bool):
+            raise UsageError(f"{self.path}: live = {live!r} should be true or false")
+        if not live and remove is not None:
+            raise UsageError(f"{self.path}: remove belongs to live = true")
+        return Live(float(remove or 0)) if live else None
 
     def method(self, said: Any, at: int) -> dict[str, Any]:
         """One [[methods]] table, its plugin's path made absolute."""

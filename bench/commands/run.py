@@ -141,6 +141,19 @@ def convention_options(command: Command) -> Command:
 @click.option(
     "--eligible", type=FILE, metavar="FILE", panel=DATA, help="Only these items may be answered: a raw id a line."
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    panel=DATA,
+    help="Build the index over the items known in training; the method's update then brings the new ones.",
+)
+@click.option(
+    "--remove",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    panel=DATA,
+    help="With --live: so many of the old items leave at the same moment.",
+)
 @convention_options
 @click.option("--timeout", type=Seconds(), panel=HOW, help="Limit of each phase: 90s, 15m, 2h.")
 @click.option("--memory", type=Bytes(), panel=HOW, help="Limit of each phase: 800MB, 8GB.")
@@ -233,4 +246,6 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         device=asked["device"],
         threads=asked["threads"],
         timing=asked["timing"],
+        live=asked["live"],
+        remove=asked["remove"],
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.data.conventions import Conventions
 from bench.errors import Unavailable, UnknownName, UsageError
-from bench.run.plan import Limits, Plan
+from bench.run.plan import Limits, Live, Plan
 
 DEFAULT_DATASET = "synthetic"
 DEFAULT_KS = (10, 50, 200)
@@ -33,6 +33,8 @@ class Wanted:
     device: str
     threads: int
     timing: str
+    live: bool
+    remove: float | None
 
     def plans(self) -> list[Plan]:
         """One plan a method and data set, the methods of one data set after another; raises UsageError."""
@@ -42,6 +44,8 @@ class Wanted:
             raise UsageError("give either --data or --dataset: a run has one source of data")
         if self.columns is not None and self.data is None:
             raise UsageError("--columns belongs to --data FILE; the columns of a data set are in its card")
+        if self.remove is not None and not self.live:
+            raise UsageError("--remove belongs to --live: items leave an index that has been built")
         settings = distribute(self.settings, self.methods)
         return [
             Plan(
@@ -53,6 +57,7 @@ class Wanted:
                 settings=settings[method],
                 conventions=self.conventions,
                 eligible=self.eligible,
+                live=Live(self.remove or 0.0) if self.live else None,
                 ks=depths(self.ks),
                 seed=self.seed,
                 device=self.device,

@@ -108,6 +108,8 @@ def _known(dataset: Dataset, trained: NDArray[np.int32], split: Split) -> NDArra
     known = np.array(dataset.described, np.bool_)
     if split.training_ends is not None and dataset.catalog.first_seen is not None:
         known &= dataset.catalog.first_seen <= split.training_ends
+    elif not split.undated_known:
+        known[:] = False
     known[trained] = True
     return known
 

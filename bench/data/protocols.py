@@ -122,7 +122,8 @@ class Temporal:
 
     Training ends at the validation cut, where the validation requests are asked; their targets end at the test cut,
     where the test requests are asked. An interaction at the very moment of a cut is after it. Users with fewer than
-    `min_interactions` before a cut are not asked there (0 asks new users too, with an empty history).
+    `min_interactions` before a cut are not asked there (0 asks new users too, with an empty history). An item is new
+    after training if it appears later, or, where the data do not say when items appear, if nobody met it earlier.
     """
 
     name: ClassVar[str] = "temporal"
@@ -133,6 +134,11 @@ class Temporal:
     min_interactions: int = param(1, low=0, help="interactions before the cut that a user needs to be asked")
     users: int = param(0, low=0, help="at most so many users are asked, drawn by the seed; 0: all")
     seed: int = param(0, low=0, help="seed that draws the users who are asked, where not all are")
+    known: str = param(
+        "met",
+        choices=("met", "described"),
+        help="the training catalog where items bear no date: items met before the cut, or all of the item file",
+    )
 
     def split(self, dataset: Dataset) -> Split:
         """See the class."""
@@ -146,6 +152,7 @@ class Temporal:
             validation=self._part(before_validation, before_test, validation_cut),
             test=self._part(before_test, interactions.by_user.lengths, test_cut),
             training_ends=validation_cut,
+            undated_known=self.known == "described",
         )
 
     def cuts(self, times: NDArray[np.int64]) -> tuple[int, int]:

@@ -41,13 +41,15 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Split:
     """training int64 [users]: how many of each user's first interactions train; order int64 [N]: the interactions'
-    order where it is not the data set's own; training_ends: all training is earlier than this moment (`temporal`)."""
+    order where it is not the data set's own; training_ends: all training is earlier than this moment (`temporal`);
+    undated_known: whether training knows an item that is described, but without a date, and that it never met."""
 
     training: NDArray[np.int64]
     validation: Part
     test: Part
     order: NDArray[np.int64] | None = None
     training_ends: int | None = None
+    undated_known: bool = True
 
 
 def spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Ragged:

@@ -76,13 +76,16 @@ class Task:
             ratings=read.maybe("training/ratings"),
             behaviours=read.maybe("training/behaviours"),
         )
-        catalog = self.catalog()
-        size = self.about["training_items"]
         validation = Evaluation(self.requests("validation"), self.targets("validation"))
-        if size < catalog.size:
-            catalog, validation = _prefix(catalog, size), _within(validation, size)
+        if self.about["training_items"] < self.about["items"]:
+            validation = _within(validation, self.about["training_items"])
         profiles = read.features(self._layout["training"])
-        return TrainingData(interactions, catalog, validation, profiles)
+        return TrainingData(interactions, self.training_catalog(), validation, profiles)
+
+    def training_catalog(self) -> Catalog:
+        """The first rows of the query catalog: the items known in training."""
+        catalog, size = self.catalog(), self.about["training_items"]
+        return _prefix(catalog, size) if size < catalog.size else catalog
 
     def catalog(self) -> Catalog:
         """The query catalog; its first `about["training_items"]` items are the training catalog."""

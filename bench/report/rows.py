@@ -170,6 +170,9 @@ def _distinct(record: Record, fellows: Sequence[Record]) -> list[tuple[str, obje
     for key in ("seed", "k"):
         if len({row.get(key) for row in fellows}) > 1:
             found.append((key, record.get(key)))
+    shares = [lookup(row, "live", "remove") for row in fellows]
+    if len(set(shares)) > 1 and (share := lookup(record, "live", "remove")) is not None:
+        found.append(("live", f"-{share:.0%}" if share else "new items"))
     return found
 
 

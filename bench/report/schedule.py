@@ -63,6 +63,7 @@ def stored(plan: Plan, records: Sequence[Record]) -> bool:
         and lookup(record, "method", "params") == known
         and lookup(record, "task", "dataset") == plan.dataset
         and lookup(record, "task", "conventions") == plan.conventions.as_dict()
+        and lookup(record, "live", "remove") == (None if plan.live is None else plan.live.remove)
         and (protocol is None or lookup(record, "task", "protocol") == protocol)
         and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
         for record in records

@@ -16,7 +16,8 @@ class Job:
     """Some phases of one method on one task.
 
     method: an installed name or "path.py:Class"; task, out, scratch: folders; load, save: the artifact folder of a
-    phase ("" where the method keeps nothing); phases: which to carry out, in order.
+    phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, query;
+    live: the fields of a Live where the catalog changes after `index`.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Job:
     device: str
     threads: int
     timing: list[str]
+    live: dict[str, float] | None = None
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,30 @@ from numpy.typing import NDArray
 
 from bench.answer import Answer
 from bench.catalog import metric_functions
-from bench.data.tables import Evaluation
+from bench.data.tables import Catalog, Evaluation
 from bench.data.task import Task
 from bench.metrics.evaluate import Facts, summarise
 from bench.metrics.index_loss import oracle_metrics
+from bench.run.live import Change
 from bench.run.plan import Plan
 from bench.store import columns
 
 PARTS = {"metrics": "test", "validation": "validation"}
 
 
-def judge(task: Task, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
-    """The record's metrics, validation and oracle; writes the per-request columns and the answers into `folder`."""
+def judge(task: Task, catalogs: Change, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
+    """The record's metrics, validation and oracle; writes the per-request columns and the answers into `folder`.
+
+    In a live run also what changed: targets that were removed do not count, and a request that had no other has no
+    value.
+    """
     found: dict[str, Any] = {}
     per_request: dict[str, dict[str, NDArray[Any]]] = {}
     answers: dict[str, tuple[NDArray[np.int64], Answer]] = {}
     for key, part in PARTS.items():
-        evaluation = Evaluation(task.requests(part), task.targets(part))
+        evaluation = Evaluation(task.requests(part), catalogs.without_removed(task.targets(part)))
         answer = _answer(out, part)
-        facts = facts_of(task, evaluation)
+        facts = facts_of(task, evaluation, catalogs.after)
         found[key], values = summarise(answer.ids, evaluation.targets, plan.ks, facts, plan.seed, metric_functions())
         keys = evaluation.requests.keys
         answers[part] = (np.asarray(keys), answer)
@@ -43,13 +49,15 @@ def judge(task: Task, plan: Plan, out: Path, folder: Path) -> dict[str, Any]:
         if part == "test":
             per_request[part] |= _latency(out, len(keys))
             found["oracle"] = _oracle(evaluation, facts, plan, answer.ids, out, folder)
+    if plan.live is not None:
+        found["live"] = {**dataclasses.asdict(plan.live), **_changed(task, catalogs)}
     columns.write_requests(folder / "requests.parquet", per_request)
     columns.write_answers(folder / "answers.parquet", answers)
     return found
 
 
-def facts_of(task: Task, evaluation: Evaluation) -> Facts:
-    """What metrics need to know of the task beside answers and targets."""
+def facts_of(task: Task, evaluation: Evaluation, catalog: Catalog) -> Facts:
+    """What metrics need to know of the task beside answers and targets; catalog: what could be answered."""
     conventions, requests = task.about["conventions"], evaluation.requests
     return Facts(
         popularity=task.popularity(),
@@ -60,9 +68,21 @@ def facts_of(task: Task, evaluation: Evaluation) -> Facts:
         seen=conventions["seen"],
         recall_over=conventions["recall_over"],
         history=requests.history,
-        catalog_size=len(task.catalog().candidates()),
+        catalog_size=len(catalog.candidates()),
         requests=requests,
     )
+
+
+def _changed(task: Task, catalogs: Change) -> dict[str, Any]:
+    """How many items came and left, and what the test lost with those that left."""
+    targets = task.targets("test")
+    kept = catalogs.without_removed(targets)
+    return {
+        "added": len(catalogs.added),
+        "removed": len(catalogs.removed),
+        "dropped_targets": len(targets.values) - len(kept.values),
+        "requests_without_target": int(np.count_nonzero(kept.lengths == 0)),
+    }
 
 
 def _oracle(

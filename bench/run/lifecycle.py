@@ -21,6 +21,7 @@ from bench.run import artifacts
 from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.judge import judge
+from bench.run.live import Change, change
 from bench.run.plan import Home, Plan
 from bench.run.source import source_digest
 from bench.run.spec import Build, Spec, artifact_key
@@ -50,6 +51,7 @@ class Method:
     source: str
     keeps: bool
     reference: bool
+    updates: bool = False
     problem: errors.Unavailable | None = None
 
 
@@ -74,6 +76,7 @@ def method_of(plan: Plan) -> Method:
         source=source_digest(cls),
         keeps=implements(hook, "save") and implements(hook, "load"),
         reference=implements(hook, "reveal"),
+        updates=implements(hook, "update"),
     )
 
 
@@ -85,7 +88,8 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
     """
     method = method_of(plan)
     task = task_for(plan, home, watch)
-    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, plan.timing)
+    live = None if plan.live is None else dataclasses.asdict(plan.live)
+    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, plan.timing, live)
     made = Build(method.source, plan.device, plan.threads or threads.available())
     store = Store(home.results)
     if not again:
@@ -124,17 +128,18 @@ def _execute(this: Execution) -> None:
     try:
         if this.method.problem is not None:
             raise this.method.problem
+        catalogs = _catalogs(this)
         temporary = begin(this.home.cache / "scratch", this.spec.id)
         try:
             record["phases"], measured = _phases(this, temporary)
             record |= measured
             this.watch.stage("metrics")
-            record |= judge(this.task, this.plan, temporary / "out", this.folder)
+            record |= judge(this.task, catalogs, this.plan, temporary / "out", this.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if record["work"]:
             of_items = record["work"]["unit"] == "items scored"  # another unit is no share of the catalog
-            candidates = max(1, len(this.task.catalog().candidates()))
+            candidates = max(1, len(catalogs.after.candidates()))
             record["work"]["share"] = record["work"]["mean"] / candidates if of_items else None
         record["status"] = "ok"
     except (errors.BenchError, OSError) as error:
@@ -142,6 +147,16 @@ def _execute(this: Execution) -> None:
         record["error"] = _said(error, this.home)
         record["traceback"] = "\n".join(getattr(error, "__notes__", [])) or traceback.format_exc()
     results.write(this.folder, record)
+
+
+def _catalogs(this: Execution) -> Change:
+    """What the index is built over and what is asked of it; raises Unavailable where a live run cannot be."""
+    if this.plan.live is not None and not this.method.updates:
+        raise errors.Unavailable(
+            f"{this.method.name} has no update hook, so its index cannot follow a live catalog; run it without --live, "
+            f"which builds the index over the whole query catalog"
+        )
+    return change(this.task, this.plan.live, this.plan.seed)
 
 
 def _said(error: Exception, home: Home) -> str:
@@ -154,6 +169,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     """What each phase took, and what the query phase measured."""
     (temporary / "out").mkdir()
     load: dict[str, str] = {}
+    asked = ["query"] if this.plan.live is None else ["update", "query"]
     phases: dict[str, Any] = {}
     if this.method.keeps:
         shelf = this.home.cache / "artifacts" / this.method.name.replace(":", "-")
@@ -167,9 +183,9 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
             key = artifact_key(this.spec, this.build, this.method.declared, phase)
             state, phases[phase] = artifacts.obtain(shelf / f"{phase}-{key}", make, this.watch.log)
             load[phase] = str(state)
-        job = _job(this, temporary, ["query"], load, {})
+        job = _job(this, temporary, asked, load, {})
     else:
-        job = _job(this, temporary, ["train", "index", "query"], {}, {})
+        job = _job(this, temporary, ["train", "index", *asked], {}, {})
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)
     for phase in job.phases:
         phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
@@ -195,6 +211,7 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         device=this.plan.device,
         threads=this.build.threads,
         timing=this.plan.timing.split("+"),
+        live=this.spec.live,
     )
 
 
@@ -210,6 +227,7 @@ def blank(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "k": plan.k,
         "timing": plan.timing,
+        "live": None if plan.live is None else dataclasses.asdict(plan.live),
         "metrics": {},
         "validation": {},
         "oracle": None,

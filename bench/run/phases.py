@@ -15,7 +15,7 @@ from bench import params
 from bench.answer import Answer
 from bench.catalog import method_class
 from bench.context import Context
-from bench.data.tables import Requests
+from bench.data.tables import Catalog, Requests
 from bench.data.task import PARTS, Task
 from bench.errors import Unavailable
 from bench.hookspecs import hookimpl
@@ -25,9 +25,11 @@ from bench.run import oracle
 from bench.run.answers import check
 from bench.run.hooks import connect, implements
 from bench.run.job import Job
+from bench.run.live import change
+from bench.run.plan import Live
 from bench.run.worker import Events, forbid
 
-STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4}
+STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4, "update": 5}
 
 
 def carry_out(job: Job, events: Events) -> None:
@@ -38,6 +40,7 @@ def carry_out(job: Job, events: Events) -> None:
     cls = method_class(job.method)
     method = params.build(cls, job.params)
     hook = connect(method)
+    catalogs = change(task, None if job.live is None else Live(**job.live), job.seed)
     for phase, folder in job.load.items():
         if folder:
             hook.load(folder=Path(folder), phase=phase, context=_context(job, phase, events))
@@ -51,9 +54,12 @@ def carry_out(job: Job, events: Events) -> None:
         if phase == "train":
             hook.train(data=task.training(), context=context)
         elif phase == "index":
-            hook.index(catalog=task.catalog(), context=context)
+            hook.index(catalog=catalogs.before, context=context)
+        elif phase == "update":
+            added, removed = catalogs.added, catalogs.removed
+            hook.update(catalog=catalogs.after, added=added, removed=removed, context=context)
         else:
-            _query(job, task, hook, cls, context, events)
+            _query(job, task, catalogs.after, hook, cls, context, events)
             continue
         seconds = perf_counter() - begun
         peak = peak_rss_bytes()
@@ -63,9 +69,9 @@ def carry_out(job: Job, events: Events) -> None:
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 
-def _query(job: Job, task: Task, hook: Any, cls: type, context: Context, events: Events) -> None:
-    """Answer validation and test requests, measure, then ask the oracle."""
-    out, catalog = Path(job.out), task.catalog()
+def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context: Context, events: Events) -> None:
+    """Answer validation and test requests from `catalog`, measure, then ask the oracle."""
+    out = Path(job.out)
     if implements(hook, "reveal"):
         preferences = task.preferences()
         if preferences is None:

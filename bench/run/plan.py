@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.conventions import Conventions
+from bench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """The catalog changes after the index was built: `index` sees the training catalog, `update` the query catalog.
+
+    remove: share of the training catalog's candidates that leave at the same moment, drawn by the plan's seed.
+    """
+
+    remove: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.remove < 1:
+            raise UsageError(f"remove {self.remove:g} is no share of the items from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One run as a person asks for it; texts are parsed and checked before any work starts.
 
     dataset: "movielens-1m" or "synthetic:items=1000,seed=3", unless `data` names a file; protocol: "next-item" or
     "user-holdout:users=500", "" for the data set's own; method: an installed name or "path.py:Class"; ks: the depths
     of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: "single",
-    "batch", both joined by "+", or "none".
+    "batch", both joined by "+", or "none"; live: through `update`, None for an index over the whole query catalog.
     """
 
     method: str
@@ -45,6 +60,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     conventions: Conventions = field(default_factory=Conventions)
     eligible: Path | None = None
+    live: Live | None = None
     ks: tuple[int, ...] = (10, 50, 200)
     seed: int = 0
     device: str = "cpu"

@@ -13,7 +13,10 @@ from bench.params import Parameter
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """task x method x parameters x k x seed x timing mode. An execution is one carrying-out of it on one machine."""
+    """task x method x parameters x k x seed x timing mode (x how a live catalog changes).
+
+    An execution is one carrying-out of it on one machine.
+    """
 
     task: str
     method: str
@@ -22,11 +25,19 @@ class Spec:
     k: int
     seed: int
     timing: str
+    live: dict[str, float] | None = None
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits."""
-        return digest(dataclasses.asdict(self))[:16]
+        return digest(self.known())[:16]
+
+    def known(self) -> dict[str, Any]:
+        """All that decides the answers; an ordinary run does not say that its catalog stays."""
+        known = dataclasses.asdict(self)
+        if self.live is None:
+            del known["live"]
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +50,16 @@ class Build:
 
 
 def artifact_key(spec: Spec, build: Build, parameters: dict[str, Parameter], phase: str) -> str:
-    """The identity of what `phase` leaves: a query parameter never rebuilds, an index parameter never retrains."""
+    """The identity of what `phase` leaves: a query parameter never rebuilds, an index parameter never retrains.
+
+    A live run shares the training of the ordinary one; its index is another, over the training catalog.
+    """
     phases = ("train",) if phase == "train" else ("train", "index")
     params = {name: value for name, value in spec.params.items() if parameters[name].phase in phases}
-    known = {**dataclasses.asdict(spec), **dataclasses.asdict(build), "params": params, "phase": phase}
+    known = {**spec.known(), **dataclasses.asdict(build), "params": params, "phase": phase}
     del known["k"], known["timing"]
+    if known.pop("live", None) is not None and phase == "index":
+        known["catalog"] = "training"  # whatever is added and removed later
     return digest(known)[:32]
 
 

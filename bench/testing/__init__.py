@@ -33,8 +33,9 @@ def check_method(cls: type, settings: Mapping[str, Any] | None = None) -> None:
     excluded nor ineligible, best first, pads last; the same answers under the same seed, one request at a time as all
     at once, and from a fresh instance after save and load (without pickles); `score` equal to the answers' scores; k
     above the catalog, no request at all, an empty history, a user or item that training never saw, a catalog of one
-    item, data without features or times; one thread where the context says one. Equal means: scores within a
-    thousandth of the largest, and items of such equal scores in any order. Arrays are read-only, as in a run.
+    item, data without features or times; one thread where the context says one; after `update` no removed item is
+    answered and every added one can be. Equal means: scores within a thousandth of the largest, and items of such equal
+    scores in any order. Arrays are read-only, as in a run.
 
     Choose settings that make training small. Raises AssertionError (or the error of bench.errors that a run would meet)
     saying what was expected; an exception of the method itself passes through with a note of what was being checked.
@@ -49,7 +50,13 @@ def check_method(cls: type, settings: Mapping[str, Any] | None = None) -> None:
         for check in (checks.check_requests, checks.check_singles, checks.check_scorer, checks.check_threads):
             with _noting(check.__name__):
                 check(ready, world, answer)
-        for test in (checks.check_seed_and_saving, checks.check_eligible, checks.check_one_item, checks.check_bare):
+        for test in (
+            checks.check_seed_and_saving,
+            checks.check_update,
+            checks.check_eligible,
+            checks.check_one_item,
+            checks.check_bare,
+        ):
             with _noting(test.__name__):
                 test(subject, world, answer)
     spent = process_time() - begun

@@ -90,6 +90,32 @@ def check_eligible(subject: Subject, world: World, answer: Answer) -> None:
     asked(ready, dataclasses.replace(world, catalog=catalog), world.requests)
 
 
+def check_update(subject: Subject, world: World, answer: Answer) -> None:
+    """`update`, where there is one: items that come can be answered, items that left never are, `score` knows both."""
+    hooks = subject.trained(world.training)
+    if not implements(hooks, "update"):
+        return
+    before, size = world.training.catalog, world.catalog.size
+    added, none = np.arange(before.size, size, dtype=np.int32), np.zeros(0, np.int32)
+    removed = np.append(np.arange(1, before.size, 5, dtype=np.int32), np.int32(size - 1))
+    left = limited(world.catalog, np.setdiff1d(world.catalog.candidates(), removed))
+
+    def last() -> Answer:
+        subject.indexed(hooks, before)
+        ready = subject.updated(hooks, world.catalog, added, none)
+        everything = asked(ready, world, world.requests, size).ids
+        missing = np.setdiff1d(added, everything)
+        assert not len(missing), (
+            f"{ready.name}: after update added items {added.tolist()}, {missing.tolist()} are answered to no request "
+            f"that asks for {size} items"
+        )
+        check_scorer(ready, world, asked(ready, world, world.requests))
+        ready = subject.updated(hooks, left, none, removed)
+        return asked(ready, dataclasses.replace(world, catalog=left), world.requests)
+
+    expect_equal(subject.name, "the same index and updates once more", last(), last())
+
+
 def check_seed_and_saving(subject: Subject, world: World, answer: Answer) -> None:
     """The same seed, the same answers; and what a fresh instance loads answers alike."""
     first = subject.trained(world.training)

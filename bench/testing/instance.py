@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pluggy
+from numpy.typing import NDArray
 
 from bench import params
 from bench.answer import Answer
@@ -62,6 +63,14 @@ class Subject:
     def indexed(self, hooks: pluggy.HookRelay, catalog: Catalog) -> Ready:
         with lent_context() as context:
             hooks.index(catalog=catalog, context=context)
+        return self.revealed(hooks, catalog)
+
+    def updated(
+        self, hooks: pluggy.HookRelay, catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32]
+    ) -> Ready:
+        """What was indexed, after its catalog has changed."""
+        with lent_context() as context:
+            hooks.update(catalog=catalog, added=added, removed=removed, context=context)
         return self.revealed(hooks, catalog)
 
     def revealed(self, hooks: pluggy.HookRelay, catalog: Catalog) -> Ready:

@@ -10,6 +10,7 @@ import pytest
 from bench import catalog, cli
 from bench.errors import DataError
 from bench.run import lifecycle
+from bench.run.plan import Live
 from bench.store import results
 from bench.store.results import Store
 
@@ -112,6 +113,7 @@ def test_options_reach_the_plan(call, fake_run, tmp_path):
     words = (
         "run -m popularity --set half_life=30 --k 20 --seed 3 -p next-item:users=50 --seen answered --recall-over min-k"
     )
+    words += " --live --remove 0.25"
     limits = "--timeout 2m --memory 2GB --threads 1 --timing none --again --results elsewhere"
     code, _, err = call(*words.split(), *limits.split())
     assert code == 0, err
@@ -126,7 +128,7 @@ def test_options_reach_the_plan(call, fake_run, tmp_path):
     )
     assert (plan.conventions.seen, plan.conventions.recall_over) == ("answered", "min_k")
     assert (plan.limits.seconds, plan.limits.memory_bytes) == (120.0, 2 * 10**9)
-    assert again
+    assert again and plan.live == Live(remove=0.25)
     assert (home.results.name, home.cache, home.data_root) == ("elsewhere", tmp_path / "cache", None)
 
 
@@ -161,6 +163,7 @@ def test_data_that_cannot_be_used_do_not_stop_the_other_runs(call, monkeypatch, 
         (["run", "-m", "popularity", "--set", "halflife=3"], "Did you mean 'half_life'"),
         (["run", "-m", "popularity", "--set", "half_life=often"], "half_life='often' is no float"),
         (["run", "-m", "popularity", "--columns", "user=u"], "--columns belongs to --data"),
+        (["run", "-m", "popularity", "--remove", "0.1"], "--remove belongs to --live"),
         (["run", "-m", "popularity", "--methd", "x"], "--method"),
         (["run", "-m", "popularity", "--memory", "lots"], "no amount of memory"),
         (["run", "-m", "popularity", "--plugin", "nowhere.py:X"], "there is no file"),

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import ParameterError, UnknownName, UsageError
+from bench.run.plan import Live
 from bench.suites import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,20 @@ def test_a_suite_is_every_method_on_every_task_with_every_combination(tmp_path):
     assert first.conventions.seen == "answered"
     assert (first.limits.seconds, first.limits.memory_bytes) == (60, 2_000_000_000)
     assert [plan.method for plan in suite.plans[:3]] == ["item_cf", "item_cf", "popularity"]
+
+
+def test_a_live_suite_says_what_leaves(tmp_path):
+    text = 'live = true\nremove = 0.1\n[[methods]]\nname = "popularity"\n'
+    assert load_suite(write(tmp_path, text)).plans[0].live == Live(remove=0.1)
+    assert load_suite(write(tmp_path, text.replace("remove = 0.1", ""))).plans[0].live == Live()
+    assert load_suite(write(tmp_path, '[[methods]]\nname = "popularity"\n')).plans[0].live is None
+    for wrong, said in (
+        ("live = 3", "true or false"),
+        ("remove = 0.1", "belongs to"),
+        ("live = true\nremove = 2", "share"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            load_suite(write(tmp_path, f'{wrong}\n[[methods]]\nname = "popularity"\n'))
 
 
 def test_a_search_has_the_same_budget_for_every_method_and_leaves_alone_what_is_set(tmp_path):

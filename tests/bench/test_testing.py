@@ -171,6 +171,55 @@ def test_scores_on_another_scale_than_the_scorer_are_noticed():
         check_method(Scaled)
 
 
+@dataclass
+class Living(Exact):
+    """Exact, over a catalog that may change."""
+
+    @hookimpl
+    def update(self, catalog, added, removed):
+        self.candidates_ = np.setdiff1d(np.append(self.candidates_, added), removed)
+        self.popularity_ = np.append(self.popularity_, np.zeros(catalog.size - len(self.popularity_), np.float32))
+
+
+def test_a_method_that_follows_a_live_catalog_passes():
+    check_method(Living)
+
+
+def test_an_update_that_keeps_removed_items_is_noticed():
+    @dataclass
+    class Keeping(Living):
+        @hookimpl
+        def update(self, catalog, added):
+            Living.update(self, catalog, added, [])
+
+    with pytest.raises(InvalidAnswer, match="not eligible") as raised:
+        check_method(Keeping)
+    assert raised.value.__notes__ == ["bench.testing: check update"]
+
+
+def test_an_update_that_loses_added_items_is_noticed():
+    @dataclass
+    class Losing(Living):
+        @hookimpl
+        def update(self, catalog, added, removed):
+            Living.update(self, catalog, added[1:], removed)
+
+    with pytest.raises(AssertionError, match=r"\[60\] are answered to no request"):
+        check_method(Losing)
+
+
+def test_an_update_that_depends_on_chance_is_noticed():
+    @dataclass
+    class Fickle(Living):
+        @hookimpl
+        def update(self, catalog, added, removed):
+            Living.update(self, catalog, added, removed)
+            self.popularity_ = np.random.default_rng().random(catalog.size, np.float32)
+
+    with pytest.raises(AssertionError, match="the same index and updates once more"):
+        check_method(Fickle)
+
+
 def test_save_without_load_is_an_error():
     @dataclass
     class Half(Exact):

@@ -123,6 +123,30 @@ def test_temporal_hides_items_that_appear_after_training_ends(prepare):
     assert task.about["training_ends"] == 100
 
 
+def test_temporal_takes_undated_items_as_new_that_nobody_met_before_training_ends(prepare):
+    times = [[1, 100, 200], [2, 101, 201]]
+    task = prepare([[0, 1, 2], [1, 3, 0]], CUTS, times=times, items=5)
+    assert task.about["training_items"] == 2 and task.item_ids(range(2)) == ["i0", "i1"]
+    whole = prepare([[0, 1, 2], [1, 3, 0]], f"{CUTS},known=described", times=times, items=5)
+    assert whole.about["training_items"] == 5
+
+
+def test_a_later_end_of_training_asks_the_same_of_the_test(prepare):
+    # item ids differ from task to task, raw ids and keys do not
+    times = [[1, 5, 100, 200], [2, 101, 150, 201], [3, 4, 140, 210]]
+    sequences = [[4, 3, 2, 1], [3, 0, 5, 2], [1, 3, 2, 0]]
+    early, late = (
+        prepare(sequences, f"temporal:validation_from={cut},test_from=180", times=times) for cut in (50, 145)
+    )
+    assert early.about["training_items"] == 3 and late.about["training_items"] == 5
+    first, second = early.requests("test"), late.requests("test")
+    assert first.keys.tolist() == second.keys.tolist() and first.times.tolist() == second.times.tolist()
+    for one, other in ((early.targets("test"), late.targets("test")), (first.history, second.history)):
+        raw = [early.item_ids(row) for row in one], [late.item_ids(row) for row in other]
+        assert raw[0] == raw[1]
+    assert early.targets("test").values.tolist() != late.targets("test").values.tolist()
+
+
 def test_first_seen_is_declared_or_the_first_interaction_of_the_whole_log(prepare):
     sequences = [[0, 1, 2, 0], [2, 3, 1]]
     assert prepare(sequences, "leave-last-out", items=5).first_seen().tolist() == [0, 1, 2, 5, 6]
@@ -160,7 +184,9 @@ def test_what_every_task_keeps(make_dataset, sequences, protocol, conventions, d
     except ProtocolError:
         return
     assert sorted(made.items.tolist()) == list(range(9))
-    known = set(np.flatnonzero(data.described)) | set(made.items[made.training.items].tolist())
+    known = set(made.items[made.training.items].tolist())
+    if made.split.undated_known:
+        known |= set(np.flatnonzero(data.described))
     assert set(made.items[: made.training_items].tolist()) == known  # known in training comes first
     assert (made.training.items < made.training_items).all()
     assert made.popularity.sum() == len(made.training)

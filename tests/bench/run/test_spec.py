@@ -38,6 +38,13 @@ def test_k_and_timing_change_no_artifact_but_the_spec():
     assert other.id != SPEC.id
 
 
+def test_a_live_run_is_another_one_that_shares_the_training():
+    live, more = (dataclasses.replace(SPEC, live={"remove": share}) for share in (0.0, 0.1))
+    assert len({SPEC.id, live.id, more.id}) == 3
+    assert keys(live)[0] == keys()[0] == keys(more)[0]
+    assert keys(live)[1] == keys(more)[1] != keys()[1], "its index is over the training catalog, whatever leaves later"
+
+
 def test_task_seed_version_source_device_and_threads_change_every_artifact():
     for change in ({"task": "other"}, {"seed": 1}, {"version": "2"}, {"method": "other"}):
         assert not set(keys(dataclasses.replace(SPEC, **change))) & set(keys())
