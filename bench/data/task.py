@@ -125,6 +125,10 @@ class Task:
         where there is none), so it is for evaluation only. None for data without time."""
         return self._arrays.maybe("targets/first-seen")
 
+    def dataset_ids(self) -> NDArray[np.int64]:
+        """The data set's own number of each item, int64 [items]: the same in every task of it, as task ids are not."""
+        return self._arrays.array("items/dataset-ids")
+
     def item_ids(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[str]:
         """The raw ids of the given items."""
         texts = self._arrays.texts("items/raw-ids")
@@ -151,7 +155,7 @@ class Task:
                 f"the true preferences of {self.about['dataset']} are those of {known['target']}, which cannot be "
                 f"imported: {error}. Install the package that generated the data."
             ) from error
-        return simulator(known["parameters"], self._arrays.array("items/dataset-ids"))
+        return simulator(known["parameters"], self.dataset_ids())
 
 
 def _part(part: str) -> str:

@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.metrics.accuracy import Values, measure_ranks, target_ranks
 from bench.metrics.catalog_use import catalog_use
 from bench.metrics.facts import Facts
-from bench.metrics.groups import HISTORY_GROUPS, POPULARITY_GROUPS, fresh_items, popularity_groups
+from bench.metrics.groups import HISTORY_GROUPS, POPULARITY_GROUPS, fresh_items, popularity_groups, training_groups
 from bench.metrics.novelty import novelty, popularity_percentile
 
 __all__ = ["Facts", "Metric", "catalog_metrics", "evaluate", "summarise"]
@@ -55,9 +55,10 @@ def evaluate(
     """Every metric that has a value a request: name -> float32 [B], NaN where a request has none.
 
     ids int32 [B, k'] (validated: distinct in a row, inside the catalog, -1 pads); targets Ragged of B rows. For each k
-    of `ks`: precision, recall, f1, hit_rate, ndcg, mrr, map; recall@k/head, /torso, /tail, /fresh over the targets of
-    that group; recall@k/short, /medium, /long of the requests with such a history; popularity_percentile; novelty where
-    seen items may be answered. `extra` holds the metrics of plugins, under the names they get.
+    of `ks`: precision, recall, f1, hit_rate, ndcg, mrr, map; recall@k/head, /torso, /tail, /fresh, /warm, /cold, /new
+    over the targets of that group; recall@k/short, /medium, /long of the requests with such a history;
+    popularity_percentile; novelty where seen items may be answered. `extra` holds the metrics of plugins,
+    under the names they get.
 
     Raises UsageError where a metric of `extra` has the name of another, fails or does not give one number a request.
     """
@@ -84,6 +85,8 @@ def _recall_by_target(ranks: NDArray[np.int32], targets: Ragged, ks: Sequence[in
     group = popularity_groups(facts.popularity)[targets.values]
     masks = {name: group == code for code, name in enumerate(POPULARITY_GROUPS)}
     masks["fresh"] = fresh_items(facts.popularity, facts.first_seen)[targets.values]
+    known = training_groups(facts.popularity, facts.training_items)
+    masks |= {name: items[targets.values] for name, items in known.items()}
     result: dict[str, Values] = {}
     for name, mask in masks.items():
         measured = measure_ranks(ranks[mask], targets.keep(mask), ks, facts.recall_over)

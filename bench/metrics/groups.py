@@ -15,6 +15,8 @@ HISTORY_GROUPS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"short": (0, 10), "medium": (11, 50), "long": (51, int(np.iinfo(np.int64).max))}
 )
 
+TRAINING_GROUPS = ("warm", "cold", "new")
+
 FRESH_SHARE = 0.1  # of the time that the training interactions span
 
 
@@ -40,6 +42,13 @@ def popularity_percentiles(popularity: NDArray[np.int64]) -> NDArray[np.float64]
     less = np.searchsorted(ordered, popularity, side="left")
     not_more = np.searchsorted(ordered, popularity, side="right")
     return (less + not_more) / (2.0 * max(len(popularity), 1))
+
+
+def training_groups(popularity: NDArray[np.int64], training_items: int) -> dict[str, NDArray[np.bool_]]:
+    """What training knew of each item, bool [items] each: "warm" with a training interaction, "cold" without one, "new"
+    beyond the training catalog, which is the first `training_items` items. popularity int64 [items]."""
+    warm = popularity > 0
+    return {"warm": warm, "cold": ~warm, "new": np.arange(len(popularity)) >= training_items}
 
 
 def fresh_items(popularity: NDArray[np.int64], first_seen: NDArray[np.int64] | None) -> NDArray[np.bool_]:

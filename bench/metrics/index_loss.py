@@ -13,6 +13,7 @@ from bench.data.ragged import Ragged
 from bench.metrics.accuracy import recall
 from bench.metrics.evaluate import evaluate
 from bench.metrics.facts import Facts
+from bench.metrics.groups import training_groups
 
 
 def oracle_metrics(
@@ -31,12 +32,18 @@ def oracle_metrics(
       answer_recall@k   of the method on the same sample
       index_loss@k      (oracle recall - answer recall) / oracle recall, negative where the index is lucky; also by
                         group; left out where the oracle recalls nothing
-      coverage@k        share of the oracle's first k that are among the method's first k
+      coverage@k        share of the oracle's first k that are among the method's first k; also of those items alone
+                        that training met (/warm), did not meet (/cold) or did not know (/new)
     and "sample": B, "same": whether the answers are the oracle's for every request at every k, in whatever order.
     """
     found, reached = evaluate(answers, targets, ks, facts), evaluate(oracle, targets, ks, facts)
     shares = {f"coverage@{k}": oracle_coverage(answers, oracle, k) for k in ks}
-    columns = {**reached, **{f"answer_recall@{k}": found[f"recall@{k}"] for k in ks}, **shares}
+    apart = {
+        f"coverage@{k}/{name}": oracle_coverage(answers, oracle, k, items)
+        for name, items in training_groups(facts.popularity, facts.training_items).items()
+        for k in ks
+    }
+    columns = {**reached, **{f"answer_recall@{k}": found[f"recall@{k}"] for k in ks}, **shares, **apart}
     return {
         **mean_intervals(columns, seed, resamples),
         **_losses(found, reached, seed, resamples),
@@ -45,10 +52,17 @@ def oracle_metrics(
     }
 
 
-def oracle_coverage(answers: NDArray[np.int32], oracle: NDArray[np.int32], k: int) -> NDArray[np.float32]:
-    """Share of the oracle's first k items among the first k answers: float32 [B], NaN where the oracle has none."""
+def oracle_coverage(
+    answers: NDArray[np.int32], oracle: NDArray[np.int32], k: int, items: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Share of the oracle's first k items among the first k answers: float32 [B], NaN where the oracle has none.
+
+    items bool [items]: of the oracle's first k only these count, None for all.
+    """
     best = oracle[:, :k]
     present = best >= 0
+    if items is not None:
+        present &= items[best]
     offsets = np.concatenate([[0], np.cumsum(present.sum(1))]).astype(np.int64)
     return recall(answers, Ragged(offsets, best[present]), k)
 

@@ -47,9 +47,9 @@ def read_requests(folder: Path, part: str = "test") -> pa.Table:
     return table.filter(pa.compute.equal(table["part"], part))
 
 
-def read_answers(folder: Path, part: str = "test") -> tuple[NDArray[np.int64], Ragged]:
-    """keys int64 [B] and the answered ids of each request, best first."""
-    table = pq.read_table(folder / "answers.parquet")
+def read_answers(folder: Path, part: str = "test", file: str = "answers.parquet") -> tuple[NDArray[np.int64], Ragged]:
+    """keys int64 [B] and the answered ids of each request, best first; of the oracle with file="oracle.parquet"."""
+    table = pq.read_table(folder / file)
     table = table.filter(pa.compute.equal(table["part"], part)).combine_chunks()
     lists = table["ids"].combine_chunks()
     offsets = lists.offsets.to_numpy().astype(np.int64)

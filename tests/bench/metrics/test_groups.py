@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.metrics.groups import fresh_items, popularity_groups, popularity_percentiles
+from bench.metrics.groups import fresh_items, popularity_groups, popularity_percentiles, training_groups
 
 
 def test_head_torso_and_tail_split_the_interactions_in_thirds() -> None:
@@ -39,6 +39,13 @@ def test_fresh_items_are_late_or_unknown_to_training() -> None:
     first_seen = np.array([0, 90, 91, 100, 10, -(2**62)])
     np.testing.assert_array_equal(fresh_items(popularity, first_seen), [False, False, True, True, True, True])
     np.testing.assert_array_equal(fresh_items(popularity, None), [False, False, False, False, True, True])
+
+
+def test_warm_cold_and_new_items_are_what_training_met_missed_and_did_not_know() -> None:
+    found = training_groups(np.array([2, 0, 1, 0]), training_items=3)
+    assert {name: items.astype(int).tolist() for name, items in found.items()} == {
+        "warm": [1, 0, 1, 0], "cold": [0, 1, 0, 1], "new": [0, 0, 0, 1]
+    }  # fmt: skip
 
 
 def test_a_catalog_that_appears_at_once_has_nothing_late() -> None:

@@ -75,6 +75,23 @@ def test_coverage_ignores_pads() -> None:
     np.testing.assert_allclose(oracle_coverage(answers, oracle, 3), [0.5, np.nan])
 
 
+def test_losses_of_warm_and_cold_items_are_told_apart() -> None:
+    # items 0 to 3 were met in training, 4 and 5 only described, 6 and 7 not known
+    oracle = np.array([[0, 1, 4, 6], [2, 3, 5, -1]], np.int32)
+    answers = np.array([[0, 1, 6, 7], [2, 7, 1, 0]], np.int32)
+    targets = Ragged.from_rows([[0, 4, 6], [2, 3, 5]])
+    history = Ragged.empty(2)
+    popularity = np.array([4, 3, 2, 1, 0, 0, 0, 0])
+    facts = Facts(popularity, None, 6, history.lengths, None, "filtered", "all", history, catalog_size=8)
+    measured = oracle_metrics(answers, oracle, targets, (4,), facts, seed=0)
+    assert measured["index_loss@4/warm"]["value"] == pytest.approx(0.25)  # oracle 1 and 1, answers 1 and 1/2
+    assert measured["index_loss@4/cold"]["value"] == pytest.approx(0.75)  # oracle 1 and 1, answers 1/2 and 0
+    assert measured["index_loss@4/new"]["value"] == pytest.approx(0)
+    assert measured["coverage@4/warm"]["value"] == pytest.approx((2 / 2 + 1 / 2) / 2)
+    assert measured["coverage@4/cold"]["value"] == pytest.approx((1 / 2 + 0) / 2)
+    assert measured["coverage@4/new"]["value"] == 1  # the second request's oracle has none
+
+
 def test_no_requests() -> None:
     nothing = np.zeros((0, 3), np.int32)
     assert oracle_metrics(nothing, nothing, Ragged.empty(0), (3,), facts_for(0, 4), seed=0) == {

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from bench.analysis.comparison import compare
+from bench.analysis.regroup import Stored, carried
 from bench.data.tables import Catalog
 from bench.errors import Unavailable, UsageError
+from bench.metrics.groups import training_groups
 from bench.run.lifecycle import run
 from bench.run.live import change
 from bench.run.plan import Home, Live, Plan
@@ -19,7 +22,7 @@ from bench import Answer, hookimpl, param
 
 @dataclass
 class Counts:
-    """Popularity; new items count as one."""
+    """Popularity; new items count as if they had been met."""
 
     keeps: bool = param(True, phase="query", help="whether items that left are still answered")
     counts_: object = field(init=False, default=None)
@@ -32,7 +35,7 @@ class Counts:
     @hookimpl
     def index(self, catalog):
         self.items_ = catalog.candidates()
-        self.counts_ = np.append(self.counts_, np.ones(catalog.size - len(self.counts_), np.float32))
+        self.counts_ = np.append(self.counts_, np.full(catalog.size - len(self.counts_), 9.5, np.float32))
 
     @hookimpl
     def query(self, requests, k):
@@ -59,7 +62,7 @@ UPDATE = """
     @hookimpl
     def update(self, catalog, added, removed):
         assert len(self.counts_) < catalog.size, "the index has seen the query catalog"
-        self.counts_ = np.append(self.counts_, np.ones(catalog.size - len(self.counts_), np.float32))
+        self.counts_ = np.append(self.counts_, np.full(catalog.size - len(self.counts_), 9.5, np.float32))
         self.items_ = np.append(self.items_, added)
         if self.keeps:
             self.items_ = np.setdiff1d(self.items_, removed).astype(np.int32)
@@ -141,6 +144,29 @@ def test_removed_items_are_no_answers_and_their_targets_no_targets(go):
     )
     wrong = go(Live(remove=0.5), keeps=False)
     assert wrong["status"] == "invalid" and "not eligible" in wrong["error"]
+
+
+def test_runs_of_different_training_are_compared_on_the_same_new_items(go, tmp_path):
+    cut = "temporal:test_share=.3,validation_share="
+    records = go(Live()), go(Live(remove=0.2)), go(protocol=f"{cut}.02")
+    assert records[0]["task"]["fingerprint"] != records[2]["task"]["fingerprint"]
+    store = Store(tmp_path / "results")
+    live, left, retrained = (Stored.open(store, one["run_id"], tmp_path / "cache") for one in records)
+    for one, record in zip((live, left, retrained), records, strict=True):
+        for of, part, name in (("answers", "metrics", "recall@20"), ("oracle", "oracle", "recall@20")):
+            assert np.nanmean(one.recall(20, of=of)[1]) == pytest.approx(record[part][name]["value"], abs=1e-6)
+    new = training_groups(live.task.popularity(), live.task.about["training_items"])["new"]
+    there = carried(new, of=live.task, to=retrained.task)
+    assert 0 < new.sum() == there.sum() == records[0]["live"]["added"]
+    assert set(live.task.item_ids(np.flatnonzero(new))) == set(retrained.task.item_ids(np.flatnonzero(there)))
+    begun = live.task.about["training_ends"]
+    assert (new == (live.task.first_seen() >= begun)).all() and (there == (retrained.task.first_seen() >= begun)).all()
+    (keys, recalls), (later, others) = live.recall(20, new), retrained.recall(20, there)
+    assert (keys == later).all() and (np.isnan(recalls) == np.isnan(others)).all(), "the same targets in both"
+    assert np.nanmean(recalls) == pytest.approx(records[0]["metrics"]["recall@20/new"]["value"], abs=1e-6)
+    assert np.nanmean(others) != np.nanmean(recalls)
+    (found,) = compare({"recall@20": recalls}, {"recall@20": others}, (keys, later), seed=0)
+    assert found.requests == np.count_nonzero(~np.isnan(recalls))
 
 
 def test_a_method_without_update_cannot_be_live(go):
