@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from bench import DataError, Ragged
 class Graph:
     """Nodes 0 .. N - 1, sorted by the highest layer that they reach, so that each layer holds a prefix of them.
 
-    items int32 [N], the catalog id of each node; layers[l], the links of layer l in CSR form (a Ragged of int32 node
-    numbers: values and row splits, as in the DVF article), 0 the bottom with all N nodes, each higher one shorter.
-    A row of a layer's item-side arrays can thus be had as the slice [: len(layers[l])] without a gather.
+    items int32 [N], the catalog id of each node, -1 for one that has left the catalog: it is expanded like any other
+    but never answered; layers[l], the links of layer l in CSR form (a Ragged of int32 node numbers: values and row
+    splits, as in the DVF article), 0 the bottom with all N nodes, each higher one shorter. The rows that a layer has in
+    item-side arrays can thus be had as the slice [: len(layers[l])] without a gather.
     """
 
     items: NDArray[np.int32]
@@ -31,6 +32,10 @@ class Graph:
     def sizes(self) -> list[int]:
         """The number of nodes of each layer, the bottom first."""
         return [len(layer) for layer in self.layers]
+
+    def without(self, items: NDArray[np.integer]) -> Graph:
+        """This graph when `items` (catalog ids, in any order) have left the catalog: its links stay as they are."""
+        return replace(self, items=np.where(np.isin(self.items, items), np.int32(-1), self.items))
 
     def save(self, folder: Path) -> None:
         """Write `items.npy` and two arrays a layer into `folder`."""
@@ -61,11 +66,20 @@ class Graph:
         return cls(items, tuple(layers))  # type: ignore[arg-type]
 
 
-def from_levels(levels: NDArray[np.integer], items: NDArray[np.int32], layers: Sequence[Ragged]) -> Graph:
+def from_levels(
+    levels: NDArray[np.integer],
+    items: NDArray[np.int32],
+    layers: Sequence[Ragged],
+    near: NDArray[np.integer] | None = None,
+) -> Graph:
     """The Graph of nodes in any order: levels int [N], the highest layer of each; layers[l] has a row for all N nodes
     (empty where a node does not reach l) whose values are numbers in the old order.
+
+    near: int [N], what nodes with the same highest layer are sorted by (the place of each in a locality order, so that
+    a search reads near rows of the item-side arrays together); without it they keep the order given.
     """
-    order = np.argsort(-np.asarray(levels, np.int64), kind="stable")  # new -> old
+    levels = np.asarray(levels, np.int64)
+    order = np.lexsort((np.arange(len(levels)) if near is None else near, -levels))  # new -> old
     renamed = np.empty(len(order), np.int32)
     renamed[order] = np.arange(len(order), dtype=np.int32)
     sorted_layers = []
