@@ -70,19 +70,18 @@ def test_nearest_are_those_of_brute_force():
     np.testing.assert_allclose(np.take_along_axis(every, near, 1), away, rtol=1e-3, atol=1e-4)
 
 
-def test_refinement_finds_what_lies_beyond_the_cells():
-    vectors = np.random.default_rng(0).normal(size=(8000, 6)).astype(np.float32)
+def test_refinement_keeps_the_nearest_of_neighbours_and_their_neighbours():
+    vectors = made(8000)
     vectors = vectors[locality_order(vectors)]
-    exact, _ = neighbours(vectors, 16)
-    near, away = neighbours(vectors, 16, probes=3)
-    better, closer = refined(vectors, near, away, width=16)
-
-    def recall(found):
-        return np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, exact, strict=True)]) / 16
-
-    assert recall(near) < recall(better) - 0.03
-    assert (closer <= away).all() and (np.diff(closer) >= 0).all()
-    assert all(len(set(row)) == 16 for row in better[:500])
+    near, away = neighbours(vectors, 16, probes=2)
+    better, closer = refined(vectors, near, away, width=8)
+    every = distances(vectors[:200], vectors)
+    assert (better != near).any()
+    for node in range(200):
+        candidates = np.union1d(near[node], near[near[node, :8], :8])
+        expected = np.sort(every[node, candidates[candidates != node]])[:16]
+        np.testing.assert_allclose(closer[node], expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(every[node, better[node]], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_fewer_nodes_than_neighbours_are_padded():
