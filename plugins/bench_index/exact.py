@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import Answer, Ragged
-from bench_index.beam import Scorer
-from bench_index.frontier import Rows
-from bench_index.topk import top_k
+from bench_index.scoring import Scorer, in_threads
+from bench_index.topk import TopK
 
-SCORES_AT_ONCE = 1 << 24  # bounds the memory of a block of scores
+SCORES_AT_ONCE = 1 << 22  # bounds the memory of a block of scores
 
 
 def exact_search(items: NDArray[np.int32], scorer: Scorer, k: int, exclude: Ragged, threads: int = 1) -> Answer:
     """The k best of all nodes for each of the scorer's B requests; items int32 [N] is the catalog id of each node."""
-    batch, size = len(exclude), len(items)
-    step = max(1, SCORES_AT_ONCE // max(batch, 1) - k)
-    ids, scores = np.zeros((batch, 0), np.int32), np.zeros((batch, 0), np.float32)
-    with Rows(batch, threads) as rows:
-        for start in range(0, max(size, 1), step):
-            stop = min(start + step, size)
-            block = np.broadcast_to(items[start:stop], (batch, stop - start))
-            ids = np.concatenate([ids, block], axis=1)
-            scores = np.concatenate([scores, scorer.block(start, stop)], axis=1)
-            ids, scores = top_k(ids, scores, k, exclude, rows)
+
+    def run(scorer: Scorer, start: int, stop: int) -> Answer:
+        return _exact(items, scorer, k, exclude[start:stop])
+
+    return in_threads(scorer, len(exclude), threads, run)
+
+
+def _exact(items: NDArray[np.int32], scorer: Scorer, k: int, exclude: Ragged) -> Answer:
+    batch, size, top = len(exclude), len(items), TopK(items, k, exclude)
+    step = max(1, SCORES_AT_ONCE // max(batch, 1))
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        nodes = np.broadcast_to(np.arange(start, stop, dtype=np.int32), (batch, stop - start))
+        top.add(nodes, scorer.block(start, stop), np.full(batch, stop - start, np.int64))
+    ids, scores = top.answer()
     return Answer(ids, scores, np.full(batch, size, np.int32))
 
 
@@ -33,6 +39,9 @@ class InnerProduct:
 
     def __init__(self, queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> None:
         self.queries, self.vectors = queries, vectors
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(self.queries[start:stop], self.vectors)
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         return self.queries @ self.vectors[start:stop].T  # (B, stop - start)

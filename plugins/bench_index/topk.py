@@ -1,48 +1,37 @@
-"""The best k of each row of scored candidates."""
+"""The best k of each request among all that is scored for it."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import Ragged
-from bench_index.frontier import Rows
-from bench_index.heap import rise, sink, sort
+from bench_index.heap import collect, sort_rows
 
 
-def top_k(
-    ids: NDArray[np.int32], scores: NDArray[np.float32], k: int, exclude: Ragged, rows: Rows
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The k best of each row, best first: ids int32 and scores float32 [B, k], padded with -1 and -inf.
+class TopK:
+    """The best k allowed items of B requests, kept as scores come in.
 
-    ids int32 [B, P], distinct within a row, negative for none; scores float32 [B, P]; exclude: ids of each row, sorted,
-    that are passed over.
+    items int32 [N]: the catalog id of each node, negative for a removed one; exclude: B rows of ids, sorted, that are
+    passed over. `improved` bool [B] says whether the last scores that came in changed a request's best k.
     """
-    top, top_scores = np.full((len(ids), k), -1, np.int32), np.full((len(ids), k), -np.inf, np.float32)
-    values = np.ascontiguousarray(exclude.values, np.int32)
-    rows(_top_k, ids, scores, exclude.offsets, values, top, top_scores)
-    return top, top_scores
 
+    def __init__(self, items: NDArray[np.int32], k: int, exclude: Ragged) -> None:
+        batch = len(exclude)
+        self.items, self.offsets = items, exclude.offsets
+        self.exclude = np.ascontiguousarray(exclude.values, np.int32)
+        self.ids, self.scores = np.full((batch, k), -1, np.int32), np.full((batch, k), -np.inf, np.float32)
+        self.counts, self.improved = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
 
-@numba.njit(cache=True, nogil=True)
-def _top_k(lo, hi, ids, scores, offsets, exclude, top, top_scores):  # type: ignore[no-untyped-def]
-    width = top.shape[1]
-    for row in range(lo, hi):
-        best, best_scores, unused = top[row], top_scores[row], np.zeros(width, np.bool_)
-        size = 0
-        barred = exclude[offsets[row] : offsets[row + 1]]
-        for at in range(ids.shape[1]):
-            score, item = scores[row, at], ids[row, at]
-            if item < 0 or (size == width and not score > best_scores[0]):
-                continue
-            place = np.searchsorted(barred, item)
-            if place < len(barred) and barred[place] == item:
-                continue
-            if size < width:
-                rise(best_scores, best, unused, size, score, item)
-                size += 1
-            else:
-                best_scores[0], best[0] = score, item
-                sink(best_scores, best, unused, 0, size)
-        sort(best_scores, best, unused, size)
+    def add(self, nodes: NDArray[np.int32], scores: NDArray[np.float32], counts: NDArray[np.int64]) -> None:
+        """Take in nodes int32 [B, C], new ones, with scores float32 [B, C]: the first counts int64 [B] of each row."""
+        collect(
+            *(nodes, scores, counts, self.items, self.offsets, self.exclude),
+            *(self.ids, self.scores, self.counts, self.improved),
+        )
+
+    def answer(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """ids int32 and scores float32 [B, k], best first, padded with -1 and -inf."""
+        ids, scores = self.ids.copy(), self.scores.copy()
+        sort_rows(ids, scores, self.counts)
+        return ids, scores

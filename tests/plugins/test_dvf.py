@@ -48,7 +48,7 @@ def test_a_large_catalog_is_searched_as_in_the_paper():
     graph = graph_of(400_000, 12_500, 400)
     effort = fitted(graph, (100, 200, 400), (1, 1, 3), 0.1, 0)
     assert effort == Effort((100, 200, 400), (1, 1, 3), 40_000, 0)
-    assert effort.start(graph) == 2 and list(effort.turns(0)) == [400, 400, 400]
+    assert effort.start(graph) == 2 and effort.turns(0) == 3
 
 
 def test_the_search_finds_what_the_scorer_ranks_highest_at_a_fifth_of_the_work():

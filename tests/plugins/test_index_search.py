@@ -1,5 +1,7 @@
 """Beam-retrieval: against brute force, against faiss, and its promises about work, exclusions and threads."""
 
+import itertools
+
 import faiss
 import numpy as np
 import pytest
@@ -9,10 +11,9 @@ from hypothesis import strategies as st
 from bench import Ragged
 from bench_index.beam import Effort, search
 from bench_index.exact import InnerProduct, exact_search
-from bench_index.frontier import Rows
 from bench_index.graph import Graph
 from bench_index.hnsw import build_hnsw
-from bench_index.topk import top_k
+from bench_index.topk import TopK
 
 
 class Distances:
@@ -20,6 +21,9 @@ class Distances:
 
     def __init__(self, queries, vectors):
         self.queries, self.vectors = queries, vectors
+
+    def part(self, start, stop):
+        return Distances(self.queries[start:stop], self.vectors)
 
     def block(self, start, stop):
         nodes = np.arange(start, stop, dtype=np.int32)
@@ -65,7 +69,7 @@ def test_finds_at_least_what_faiss_finds_at_the_same_width():
     _, theirs = index.search(scorer.queries, 10)
     exclude = Ragged.empty(50)
     best = exact_search(graph.items, scorer, 10, exclude).ids
-    ours = search(graph, scorer, Effort(widths=(32, 32), rounds=(1, 9), step=1), 10, exclude)
+    ours = search(graph, scorer, Effort(widths=(32, 32), rounds=(1, 9), quota=16, growth=1.0), 10, exclude)
     wide = search(graph, scorer, Effort(widths=(32, 32), rounds=(1, 9)), 10, exclude)
     assert overlap(ours.ids, best) >= overlap(theirs, best) - 0.01
     assert overlap(wide.ids, best) >= overlap(ours.ids, best)
@@ -76,7 +80,7 @@ def test_few_items_are_scored_and_the_limit_is_kept():
     graph, scorer = prepared()
     exclude = Ragged.empty(50)
     best = exact_search(graph.items, scorer, 20, exclude)
-    found = search(graph, scorer, Effort(widths=(20, 40), rounds=(1, 9), limit=600, step=8), 20, exclude)
+    found = search(graph, scorer, Effort(widths=(20, 40), rounds=(1, 9), limit=600, quota=40), 20, exclude)
     assert found.work.max() <= 600
     assert overlap(found.ids, best.ids) > 0.9
 
@@ -85,7 +89,7 @@ def test_excluded_items_are_never_answered_and_do_not_cost_answers():
     graph, scorer = prepared()
     best = exact_search(graph.items, scorer, 50, Ragged.empty(50))
     exclude = Ragged.from_rows([np.sort(row[:30]) for row in best.ids])
-    found = search(graph, scorer, Effort(widths=(80, 80), rounds=(1, 9), step=8), 50, exclude)
+    found = search(graph, scorer, Effort(widths=(80, 80), rounds=(1, 9), quota=40), 50, exclude)
     assert (found.ids >= 0).all()
     for row, barred in zip(found.ids, exclude, strict=True):
         assert not np.isin(row, barred).any()
@@ -128,11 +132,11 @@ def test_the_start_is_the_highest_named_layer_that_fills_its_beam():
     assert Effort((400,), (3,)).start(graph) == 0
 
 
-def test_turns_grow_by_half_up_to_the_beam_and_add_up_to_its_rounds():
-    assert list(Effort((9,), (3,), step=2).turns(0)) == [2, 3, 4, 6, 9, 3]
-    assert list(Effort((3,), (2,), step=1).turns(0)) == [1, 2, 3]
-    assert list(Effort((5, 9), (1, 2)).turns(0)) == [9, 9]
-    assert list(Effort((5, 9), (1, 2)).turns(1)) == [5]
+def test_quotas_grow_and_without_one_the_whole_beam_is_expanded():
+    assert list(itertools.islice(Effort((9,), (3,), quota=10).quotas(0), 4)) == [10, 15, 22, 33]
+    assert list(itertools.islice(Effort((9,), (3,), quota=10, growth=1.0).quotas(0), 3)) == [10, 10, 10]
+    assert len(list(Effort((5, 9), (1, 2)).quotas(0))) == 2
+    assert len(list(Effort((5, 9), (1, 2)).quotas(1))) == 1
 
 
 def test_a_chain_is_walked_one_round_a_step_by_hand():
@@ -151,8 +155,11 @@ def test_top_k_is_the_sorted_head(seed, batch, width, k):
     scores = rng.normal(size=(batch, width)).astype(np.float32)
     ids[rng.random(ids.shape) < 0.1] = -1
     exclude = Ragged.from_rows([np.flatnonzero(rng.random(50) < 0.2) for _ in range(batch)])
-    with Rows(batch, 1) as rows:
-        top, top_scores = top_k(ids, scores, k, exclude, rows)
+    top = TopK(np.append(np.arange(50), -1).astype(np.int32), k, exclude)
+    cut = rng.integers(0, width + 1)  # comes in two parts
+    for part in (np.s_[:, :cut], np.s_[:, cut:]):
+        top.add(ids[part], scores[part], np.full(batch, ids[part].shape[1]))
+    top, top_scores = top.answer()
     for row in range(batch):
         allowed = (ids[row] >= 0) & ~np.isin(ids[row], exclude[row])
         order = np.argsort(-scores[row][allowed])[:k]
