@@ -22,7 +22,8 @@ class Context:
     """Lent for one call. threads and device may differ from call to call.
 
     rng: the only source of randomness (derived from seed and phase); scratch: a folder that is empty before the phase
-    and deleted after it.
+    and deleted after it. checkpoint: a folder that outlives a `train` that is interrupted, and that the same training
+    finds again as it left it; None where nothing can be kept.
     """
 
     seed: int
@@ -32,3 +33,4 @@ class Context:
     scratch: Path
     progress: Progress
     log: logging.Logger
+    checkpoint: Path | None = None

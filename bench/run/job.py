@@ -17,7 +17,8 @@ class Job:
 
     method: an installed name or "path.py:Class"; task, out, scratch: folders; load, save: the artifact folder of a
     phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, query;
-    live: the fields of a Live where the catalog changes after `index`.
+    live: the fields of a Live where the catalog changes after `index`; unfinished: a folder that outlives an
+    interrupted `train`, "" for none.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Job:
     threads: int
     timing: list[str]
     live: dict[str, float] | None = None
+    unfinished: str = ""
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1))

@@ -174,14 +174,18 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     if this.method.keeps:
         shelf = this.home.cache / "artifacts" / this.method.name.replace(":", "-")
         for phase in ("train", "index"):
+            final = shelf / f"{phase}-{artifact_key(this.spec, this.build, this.method.declared, phase)}"
+            unfinished = final.with_name(f"{final.name}.unfinished")  # guarded by the artifact's lock
 
-            def make(state: Path, phase: str = phase) -> dict[str, Any]:
+            def make(state: Path, phase: str = phase, unfinished: Path = unfinished) -> dict[str, Any]:
                 job = _job(this, temporary, [phase], load, {phase: str(state)})
+                if phase == "train":
+                    job = dataclasses.replace(job, unfinished=str(unfinished))
                 measured: dict[str, Any] = carry_out(job, this.folder, this.plan.limits, this.watch)[phase]
                 return measured
 
-            key = artifact_key(this.spec, this.build, this.method.declared, phase)
-            state, phases[phase] = artifacts.obtain(shelf / f"{phase}-{key}", make, this.watch.log)
+            state, phases[phase] = artifacts.obtain(final, make, this.watch.log)
+            shutil.rmtree(unfinished, ignore_errors=True)
             load[phase] = str(state)
         job = _job(this, temporary, asked, load, {})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.live import change
 from bench.run.plan import Live
+from bench.run.resume import Unfinished
 from bench.run.worker import Events, forbid
 
 STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4, "update": 5}
@@ -50,6 +52,11 @@ def carry_out(job: Job, events: Events) -> None:
         reset_peak()
         events.send("stage", name=phase)
         context = _context(job, phase, events)
+        before = 0.0
+        if phase == "train" and job.unfinished:
+            unfinished = Unfinished(Path(job.unfinished))
+            before = unfinished.begin()
+            context = dataclasses.replace(context, checkpoint=unfinished.state)
         begun = perf_counter()
         if phase == "train":
             hook.train(data=task.training(), context=context)
@@ -61,11 +68,12 @@ def carry_out(job: Job, events: Events) -> None:
         else:
             _query(job, task, catalogs.after, hook, cls, context, events)
             continue
-        seconds = perf_counter() - begun
+        seconds = before + perf_counter() - begun
         peak = peak_rss_bytes()
         if job.save.get(phase):
             hook.save(folder=Path(job.save[phase]), phase=phase)
-        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak}})
+        resumed = {"resumed_after_seconds": before} if before else {}
+        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak, **resumed}})
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 

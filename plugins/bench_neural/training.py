@@ -1,28 +1,39 @@
-"""The training loop: epochs of batches until validation no longer improves, and the best weights kept."""
+"""The training loop: epochs of batches until validation no longer improves, and the best weights kept.
+
+A training that is interrupted goes on from its checkpoint, with the digits of one that was not.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from bench import Context
+from bench_neural.checkpoint import Chance, Checkpoint
+from bench_neural.optimiser import Optimiser
 
 B_co = TypeVar("B_co", covariant=True)
 B = TypeVar("B")
 
 
 class Epoch(Protocol[B_co]):
-    """Batches of one epoch, drawn anew each time it is iterated: see windows.Windows."""
+    """Batches of one epoch, drawn anew each time: see windows.Windows.
+
+    `order()` says what each batch is of, `draw(one)` makes that batch. Both are random through generators that `fit` is
+    told of, so that an epoch can be taken up in its middle.
+    """
 
     @property
     def moments(self) -> int: ...
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[B_co]: ...
+    def order(self) -> Sequence[Any]: ...
+    def draw(self, one: Any, /) -> B_co: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,8 @@ class Schedule:
     epochs: at most so many; patience: stop after so many validations without a better one; seconds: begin no batch
     after so long (0: no limit; where it stops the training, results depend on the machine's speed); learning_rate,
     weight_decay: AdamW's, the rate rising over the first `warmup` batches and falling evenly to `final` times itself
-    at the end of all epochs, or of those that `seconds` allow; clip: bound of the gradient's norm.
+    at the end of all epochs, or of those that `seconds` allow; clip: bound of the gradient's norm; tables_rate: the
+    learning rate of tables with sparse gradients (0: learning_rate).
     """
 
     epochs: int
@@ -43,6 +55,7 @@ class Schedule:
     warmup: int = 50
     final: float = 1.0
     clip: float = 1.0
+    tables_rate: float = 0.0
 
     def factor(self, batch: int, batches: int) -> float:
         """What the learning rate is multiplied by at batch number `batch` (from 0) of all `batches`."""
@@ -69,6 +82,21 @@ class Outcome:
     epochs: int
 
 
+@dataclass(slots=True)
+class _Course:
+    """How far a training is. epoch: begun, the first is 1; batch: done in this epoch, 0 between two; done: in all;
+    total: planned in all; seconds: spent by processes before this one."""
+
+    total: int
+    epoch: int = 0
+    batch: int = 0
+    done: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    loss: float = float("nan")
+    seconds: float = 0.0
+
+
 def fit(
     model: nn.Module,
     epoch: Epoch[B],
@@ -77,57 +105,92 @@ def fit(
     schedule: Schedule,
     context: Context,
     measure: str = "recall@50",
+    generators: Sequence[torch.Generator] = (),
+    tables: Sequence[nn.Parameter] = (),
 ) -> Outcome:
     """Minimise `loss(batch)` over the model's parameters; leaves the weights of the best validation in the model.
 
     `validate()` is called after each epoch with the model in evaluation mode and without gradients; larger is better.
+    generators: all that batches and loss draw from, besides torch's global one and context.rng; whatever else the loss
+    remembers must be a persistent buffer of the model, or a resumed training will differ. tables: parameters (N, d)
+    whose gradients are sparse, moved row by row (`RowAdam`).
     """
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+    rate = schedule.learning_rate
+    optimiser = Optimiser(
+        model, tables, rate, schedule.tables_rate or rate, weight_decay=schedule.weight_decay, clip=schedule.clip
     )
-    total = max(1, schedule.epochs * len(epoch))
-    pacing = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda batch: schedule.factor(batch, total))
+    chance, checkpoint = Chance(generators, context), Checkpoint(context.checkpoint)
+    course = _Course(total=max(1, schedule.epochs * len(epoch)))
     began = time.monotonic()  # a limit on the work, not a measurement: the harness does the timing
-    best, best_epoch, best_weights = -1.0, 0, _copy(model)
-    number, done = 0, 0
-    mean_loss, note = float("nan"), ""
+    best: dict[str, Tensor] = {}
+    order: Sequence[Any] = ()
+    start = chance.tensors()
+    note = ""
+
+    saved = checkpoint.read(context)
+    if saved is not None:
+        course, start, best = _Course(**saved.facts), saved.part("start"), saved.part("best")
+        model.load_state_dict(saved.part("weights"))
+        optimiser.restore(saved.part("optimiser"))
+        if course.batch:
+            chance.restore(start)
+            order = epoch.order()
+        chance.restore(saved.part("chance"))
+        context.log.info("training goes on in epoch %d, after %d batches in all", course.epoch, course.done)
+
+    def spent() -> float:
+        return course.seconds + time.monotonic() - began
 
     def out_of_time() -> bool:
-        return 0 < schedule.seconds <= time.monotonic() - began
+        return 0 < schedule.seconds <= spent()
 
-    while number < schedule.epochs and number - best_epoch < schedule.patience and not out_of_time():
-        number += 1
+    def keep() -> None:
+        if checkpoint.due():
+            facts = dataclasses.asdict(dataclasses.replace(course, seconds=spent()))
+            parts = {"weights": model.state_dict(), "best": best, "optimiser": dict(optimiser.tensors())}
+            checkpoint.write({**parts, "chance": chance.tensors(), "start": start}, facts)
+
+    def goes_on() -> bool:
+        patient = course.epoch - course.best_epoch < schedule.patience
+        return course.epoch < schedule.epochs and patient and not out_of_time()
+
+    while course.batch or goes_on():
+        if not course.batch:
+            course.epoch += 1
+            start, order = chance.tensors(), epoch.order()
         model.train()
-        for batch in epoch:
-            value = loss(batch)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-            optimiser.step()
-            pacing.step()
-            done += 1
-            if done % 10 == 1:
-                latest = float(value.detach())
-                mean_loss = latest if mean_loss != mean_loss else 0.9 * mean_loss + 0.1 * latest
-                spent = time.monotonic() - began
-                rate = done * epoch.moments / len(epoch) / max(spent, 1e-9)
-                share = max(done / total, spent / schedule.seconds if schedule.seconds > 0 else 0.0)
-                text = f"epoch {number} · loss {mean_loss:.3f} · {rate:,.0f} samples/s{note}"
-                context.progress(min(share, 1.0), 1.0, text)
+        for one in order[course.batch :]:
             if out_of_time():
                 break
+            value = loss(epoch.draw(one))
+            optimiser.step(value, schedule.factor(course.done, course.total))
+            course.batch += 1
+            course.done += 1
+            if course.done % 10 == 1:
+                latest = float(value.detach())
+                course.loss = latest if course.loss != course.loss else 0.9 * course.loss + 0.1 * latest
+                done = course.done / course.total
+                share = max(done, spent() / schedule.seconds if schedule.seconds > 0 else 0.0)
+                speed = course.done * epoch.moments / len(epoch) / max(spent(), 1e-9)
+                text = f"epoch {course.epoch} · loss {course.loss:.3f} · {speed:,.0f} samples/s{note}"
+                context.progress(min(share, 1.0), 1.0, text)
+            if course.batch < len(order):
+                keep()
         model.eval()
         with torch.inference_mode():
             reached = validate()
-        total = max(1, schedule.affordable(number, time.monotonic() - began) * len(epoch))
+        course.batch = 0
+        course.total = max(1, schedule.affordable(course.epoch, spent()) * len(epoch))
         note = f" · {measure} {reached:.4f}"
-        context.log.info("epoch %d: loss %.4f, validation %s %.4f", number, mean_loss, measure, reached)
-        if reached > best:
-            best, best_epoch, best_weights = reached, number, _copy(model)
-    model.load_state_dict(best_weights)
+        context.log.info("epoch %d: loss %.4f, validation %s %.4f", course.epoch, course.loss, measure, reached)
+        if reached > course.best:
+            course.best, course.best_epoch, best = reached, course.epoch, _copy(model)
+        keep()
+    if best:
+        model.load_state_dict(best)
     model.eval()
-    context.progress(1.0, 1.0, f"epoch {number} · best {measure} {best:.4f} in epoch {best_epoch}")
-    return Outcome(best, best_epoch, number)
+    context.progress(1.0, 1.0, f"epoch {course.epoch} · best {measure} {course.best:.4f} in epoch {course.best_epoch}")
+    return Outcome(course.best, course.best_epoch, course.epoch)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -75,13 +75,17 @@ class Windows:
         return -(-len(self.users) // self.batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.users), generator=self.generator)
-        shuffled = self.users[order]
+        return map(self.draw, self.order())
+
+    def order(self) -> list[Tensor]:
+        """The users (B,) of each batch of an epoch, as `draw` takes them."""
+        shuffled = self.users[torch.randperm(len(self.users), generator=self.generator)]
+        batches: list[Tensor] = []
         for group in shuffled.split(self.batch * 16):  # sorting a few batches' worth by length saves padding
             by_length = group[torch.argsort(self.sizes[group].clamp(max=self.length + 1), stable=True)]
             parts = by_length.split(self.batch)
-            for at in torch.randperm(len(parts), generator=self.generator).tolist():
-                yield self.draw(parts[at])
+            batches += [parts[at] for at in torch.randperm(len(parts), generator=self.generator).tolist()]
+        return batches
 
     def draw(self, users: Tensor) -> Batch:
         """One random window of each of `users` int64 (B,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -135,7 +136,9 @@ class TwoTower:
                 sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
                 frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
             )
-            fit(self.towers_, windows, objective, lambda: self._validate(validation), self._schedule(counts), context)
+            schedule = self._schedule(counts)
+            validate = partial(self._validate, validation)
+            fit(self.towers_, windows, objective, validate, schedule, context, generators=[generator])
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:

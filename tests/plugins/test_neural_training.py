@@ -1,5 +1,6 @@
 """Windows of the training sequences and the loop over them."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from bench import Context, Evaluation, Interactions, Ragged, Requests
+from bench_neural import checkpoint
 from bench_neural.execution import seeded
 from bench_neural.training import Outcome, Schedule, fit, passes
 from bench_neural.validation import validation_recall
@@ -143,3 +145,102 @@ def test_validation_leaves_excluded_items_out() -> None:
     evaluation = Evaluation(requests, Ragged.from_rows([[1], [2]]))
     items = torch.tensor([[0.0], [1.0], [2.0]])
     assert validation_recall(torch.ones(2, 1), items, evaluation, k=1) == 1.0
+
+
+class Small(torch.nn.Module):
+    """A table with sparse gradients, a network with dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.randn(50, 4))
+        self.network = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.network(torch.nn.functional.embedding(ids, self.table, sparse=True))
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def train_small(lent: Context, killed_at: int = 0, epochs: int = 4, seconds: float = 0.0) -> tuple[Small, Outcome, int]:
+    """The model, the outcome and how many batches this process saw; Killed at batch number `killed_at`."""
+    batches = 0
+    with seeded(3) as generator:
+        model = Small()
+        epoch = windows(0.5, length=2)
+        epoch.generator = generator
+
+        def loss(batch) -> torch.Tensor:
+            nonlocal batches
+            batches += 1
+            if batches == killed_at:
+                raise Killed
+            other = torch.randint(50, (8,), generator=generator)  # as negatives are drawn, between two batches
+            drawn = torch.cat([batch.targets[batch.moments], other])
+            return (model(drawn) - drawn[:, None] / 50).square().mean() + float(lent.rng.random()) * 0.0
+
+        def validate() -> float:
+            return -float((model(torch.arange(50)) - 0.3).square().mean()) + 10 * lent.rng.random()
+
+        schedule = Schedule(epochs, 3, seconds, learning_rate=0.03, final=0.1)
+        outcome = fit(model, epoch, loss, validate, schedule, lent, generators=[generator], tables=[model.table])
+    return model, outcome, batches
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 5, 7, 11])
+def test_a_training_that_is_killed_goes_on_with_the_same_digits(tmp_path: Path, monkeypatch, killed_at: int) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SHARE", 0)
+    whole, expected, all_batches = train_small(context(tmp_path))
+
+    def lent() -> Context:
+        return dataclasses.replace(context(tmp_path), checkpoint=tmp_path)
+
+    with pytest.raises(Killed):
+        train_small(lent(), killed_at)
+    with pytest.raises(Killed):
+        train_small(lent(), 2)  # and again, one batch later
+    resumed, outcome, batches = train_small(lent())
+    assert batches == all_batches - killed_at
+    assert outcome == expected
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint.FILE]
+
+
+def test_time_spent_before_counts(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SHARE", 0)
+    lent = dataclasses.replace(context(tmp_path), checkpoint=tmp_path)
+    with pytest.raises(Killed):
+        train_small(lent, 2)
+    file = checkpoint.Checkpoint(tmp_path)
+    saved = file.read(lent)
+    assert saved is not None and 0 < saved.facts["seconds"] < 100 and saved.facts["batch"] == 1
+    parts = {name: saved.part(name) for name in ("weights", "best", "optimiser", "chance", "start")}
+    file.write(parts, {**saved.facts, "seconds": 1000.0})
+    _, outcome, batches = train_small(lent, epochs=100, seconds=900.0)
+    assert (batches, outcome.epochs) == (0, 1)  # what was begun is validated, no batch is begun
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SHARE", 0)
+    lent = dataclasses.replace(context(tmp_path), checkpoint=tmp_path)
+    _, expected, batches = train_small(lent)
+    file = tmp_path / checkpoint.FILE
+    file.write_bytes(file.read_bytes()[:-9])
+    again = dataclasses.replace(context(tmp_path), checkpoint=tmp_path)
+    assert train_small(again)[1:] == (expected, batches)
+    assert "training begins anew" in caplog.text
+
+
+def test_a_checkpoint_is_due_after_a_minute_or_twenty_times_what_it_costs(tmp_path: Path) -> None:
+    def due(folder: Path | None, ago: float, cost: float) -> bool:
+        kept = checkpoint.Checkpoint(folder)
+        kept._written, kept._cost = kept._written - ago, cost
+        return kept.due()
+
+    assert not due(tmp_path, 58, 0) and due(tmp_path, 61, 0) and not due(None, 61, 0)
+    assert not due(tmp_path, 190, 10) and due(tmp_path, 210, 10)

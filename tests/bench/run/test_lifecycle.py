@@ -166,6 +166,46 @@ def test_a_second_run_is_answered_from_the_store_unless_again(go):
     assert "recall@3" in go(ks=(3, 10))["metrics"], "the same k, but another depth to measure at"
 
 
+RESUMING = METHOD.replace(
+    """        for step in range(5):
+            context.progress(step + 1, 5, f"step {step}")
+""",
+    """        kept = context.checkpoint / "step.txt" if context.checkpoint else None
+        first = int(kept.read_text()) if kept and kept.exists() else 0
+        for step in range(first, 5):
+            context.progress(step + 1, 5, f"step {step}")
+            time.sleep(0.3)
+            if kept:
+                kept.write_text(str(step + 1))
+            if step == 2 and first == 0 and (Path(__file__).parent / "kill").exists():
+                os.kill(os.getpid(), signal.SIGKILL)
+""",
+)
+
+
+def test_a_training_that_was_killed_goes_on_from_what_it_kept(go, tmp_path, cache):
+    (tmp_path / "kill").touch()
+    first = go(keep=True, source=RESUMING)
+    assert first["status"] == "failed" and "killed" in first["error"]
+    shelf = cache / "artifacts" / "mine-Mine"
+    (left,) = shelf.glob("train-*.unfinished/state/step.txt")
+    assert left.read_text() == "3"
+    watch = Watcher()
+    second = go(keep=True, source=RESUMING, watch=watch)
+    assert second["status"] == "ok", second
+    assert "step 2" not in watch.notes and "step 3" in watch.notes
+    train = second["phases"]["train"]
+    assert 0.8 < train["resumed_after_seconds"] < train["seconds"] - 0.5, "the work before the end counts as training"
+    assert not list(shelf.glob("*.unfinished"))
+    third = go(keep=True, source=RESUMING, again=True)
+    assert third["phases"]["train"]["cached"] and third["phases"]["train"]["seconds"] == train["seconds"]
+
+
+def test_a_method_that_keeps_nothing_has_nowhere_to_go_on_from(go):
+    record = go(source=RESUMING)
+    assert record["status"] == "ok" and "resumed_after_seconds" not in record["phases"]["train"]
+
+
 def test_artifacts_are_kept_by_phase_and_a_damaged_one_is_built_again(go, cache):
     shutil.rmtree(cache / "artifacts", ignore_errors=True)
     first = go(keep=True)
