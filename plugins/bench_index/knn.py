@@ -21,64 +21,90 @@ def neighbours(
     vectors float32 [N, D] in a locality order. A cell of it is compared with the `probes` cells whose means are nearest
     to its own (itself among them); 0: with all, which is exact. Padded with -1 and infinity.
     """
-    size = len(vectors)
-    ids, distances = np.full((size, k), -1, np.int32), np.full((size, k), np.inf, np.float32)
-    depth = max(0, int(np.ceil(np.log2(max(size, 1) / CELL))))
-    bounds = cuts(size, depth)
-    if size < 2:
+    bounds = cells(len(vectors))
+    return near_cells(vectors, bounds, vectors, bounds, k, probes=probes, first=0, threads=threads)
+
+
+def cells(size: int) -> NDArray[np.int64]:
+    """The bounds int64 [C + 1] of the cells of at most CELL vectors into which a locality order is cut."""
+    return cuts(size, max(0, int(np.ceil(np.log2(max(size, 1) / CELL)))))
+
+
+def near_cells(
+    queries: NDArray[np.float32],
+    query_bounds: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    bounds: NDArray[np.int64],
+    k: int,
+    *,
+    probes: int = 0,
+    first: int | None = None,
+    threads: int = 1,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The k nearest of vectors float32 [N, D] to each of queries float32 [B, D]: int32 and float32 [B, k].
+
+    Both stand in cells, given by their bounds; a cell of queries is compared with the `probes` cells of vectors whose
+    means are nearest to its own, 0: with all. first: where the queries are themselves vectors, the number of the first;
+    they are not their own neighbours.
+    """
+    ids, distances = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), np.inf, np.float32)
+    if not len(queries) or not len(vectors):
         return ids, distances
-    norms = np.einsum("nd,nd->n", vectors, vectors)
-    means = np.add.reduceat(vectors, bounds[:-1], axis=0) / np.diff(bounds)[:, None].astype(np.float32)
-    away = np.einsum("cd,cd->c", means, means) - 2 * (means @ means.T)  # (cells, cells), but for a row's constant
-    np.fill_diagonal(away, -np.inf)
+    own, norms = (np.einsum("nd,nd->n", rows, rows) for rows in (queries, vectors))
+    (starts, stops, means), (begins, ends, centres) = _means(vectors, bounds), _means(queries, query_bounds)
+    away = np.einsum("cd,cd->c", means, means) - 2 * (centres @ means.T)  # (cells, cells), but for a row's constant
     near = np.argsort(away, axis=1, kind="stable")[:, : probes or None]
+    shift = -len(queries) - 1 if first is None else first  # the number of the first query as a vector
 
     def work(lo: int, hi: int) -> None:
         for cell in range(lo, hi):
-            rows = slice(bounds[cell], bounds[cell + 1])
+            rows = slice(begins[cell], ends[cell])
             for other in near[cell]:
-                start, stop = bounds[other], bounds[other + 1]
-                products = vectors[rows] @ vectors[start:stop].T
-                _keep(products, norms[rows], norms[start:stop], start, rows.start, ids[rows], distances[rows])
+                start, stop = starts[other], stops[other]
+                products = queries[rows] @ vectors[start:stop].T
+                _keep(products, own[rows], norms[start:stop], start, shift + rows.start, ids[rows], distances[rows])
 
     in_parts(len(near), 1, threads, work)
     return ids, distances
+
+
+def _means(
+    vectors: NDArray[np.float32], bounds: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """First and last bounds int64 [C] and means float32 [C, D] of the cells that are not empty."""
+    full = np.diff(bounds) > 0
+    starts, stops = bounds[:-1][full], bounds[1:][full]
+    sums = np.add.reduceat(vectors, starts, axis=0)
+    return starts, stops, sums / (stops - starts)[:, None].astype(np.float32)
 
 
 def nearest(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, *, threads: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The k nearest of vectors float32 [N, D] to each of queries float32 [B, D], exactly: int32 and float32 [B, k]."""
-    ids, distances = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), np.inf, np.float32)
-    norms, own = (np.einsum("nd,nd->n", rows, rows) for rows in (vectors, queries))
-
-    def work(lo: int, hi: int) -> None:
-        for start in range(0, len(vectors), CELL):
-            products = queries[lo:hi] @ vectors[start : start + CELL].T
-            _keep(products, own[lo:hi], norms[start : start + CELL], start, -hi, ids[lo:hi], distances[lo:hi])
-
-    in_parts(len(queries), CELL, threads, work)
-    return ids, distances
+    every = (np.minimum(np.arange(0, len(rows) + CELL, CELL), len(rows)) for rows in (queries, vectors))
+    return near_cells(queries, next(every), vectors, next(every), k, threads=threads)
 
 
-def refined(
+def refine(
     vectors: NDArray[np.float32],
     ids: NDArray[np.int32],
     distances: NDArray[np.float32],
     *,
     width: int,
     threads: int = 1,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+) -> NDArray[np.int32]:
     """`neighbours` bettered by one round of NN-descent (Dong et al., WWW 2011): the `width` nearest neighbours of each
-    of a node's `width` nearest are looked at. ids int32, distances float32 [N, k], as given and as answered.
+    of a node's `width` nearest are looked at. ids int32 [N, k] as given and as answered; distances float32 [N, k] are
+    written over with those of the answer.
     """
-    new_ids, new_distances = ids.copy(), distances.copy()
+    new = ids.copy()
 
     def work(lo: int, hi: int) -> None:
-        _descend(lo, hi, vectors, ids, min(width, ids.shape[1]), new_ids, new_distances)
+        _descend(lo, hi, vectors, ids, min(width, ids.shape[1]), new, distances)
 
     in_parts(len(vectors), 8 * NODES_AT_ONCE, threads, work)
-    return new_ids, new_distances
+    return new
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench import Ragged
 from bench_index.graph import Graph, from_levels
-from bench_index.knn import neighbours, refined
+from bench_index.knn import neighbours, refine
 from bench_index.locality import drawn_levels, locality_order
 from bench_index.prune import both_ways, connected, occluded, ragged
 
@@ -22,7 +22,7 @@ def build_layered(
     items: NDArray[np.int32],
     *,
     links: int = 32,
-    effort: int = 64,
+    effort: int = 96,
     alpha: float = 1.0,
     seed: int = 0,
     threads: int = 1,
@@ -38,7 +38,8 @@ def build_layered(
     def layer(rows: NDArray[np.float32], most: int) -> Ragged:
         near, distances = neighbours(rows, effort, probes=PROBES, threads=threads)
         for width in REFINEMENTS:
-            near, distances = refined(rows, near, distances, width=width, threads=threads)
+            near = refine(rows, near, distances, width=width, threads=threads)
+        del distances
         candidates = ragged(near, (near >= 0).sum(1))
         chosen = occluded(rows, candidates, most, alpha=alpha, threads=threads)
         return occluded(rows, both_ways(chosen), most, alpha=alpha, threads=threads)

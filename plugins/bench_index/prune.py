@@ -12,20 +12,29 @@ from bench_index.parallel import in_parts
 
 
 def occluded(
-    vectors: NDArray[np.float32], candidates: Ragged, most: int, *, alpha: float = 1.0, least: int = 0, threads: int = 1
+    vectors: NDArray[np.float32],
+    candidates: Ragged,
+    most: int,
+    *,
+    alpha: float = 1.0,
+    least: int = 0,
+    nodes: NDArray[np.integer] | None = None,
+    threads: int = 1,
 ) -> Ragged:
     """Each node's links, at most `most`, chosen from its candidates, nearest first.
 
     A candidate is passed over where a chosen one is nearer to it than the node is: the heuristic of HNSW (Malkov and
     Yashunin, TPAMI 2020, Algorithm 4). alpha: as in Vamana (Subramanya et al., DiskANN, NeurIPS 2019), passed over only
     where alpha times that distance is still smaller; above 1 keeps more links. least: a node with fewer links is given
-    the nearest of those passed over. A node itself and repeated candidates are left out.
+    the nearest of those passed over. nodes: int [R], the node of each row of candidates; without it all, in order.
+    A node itself and repeated candidates are left out.
     """
     table, counts = np.empty((len(candidates), most), np.int32), np.zeros(len(candidates), np.int64)
+    nodes = np.arange(len(candidates)) if nodes is None else nodes
     offsets, values = candidates.offsets, candidates.values
 
     def work(lo: int, hi: int) -> None:
-        _occlude(lo, hi, vectors, offsets, values, np.float32(alpha) ** 2, least, table, counts)
+        _occlude(lo, hi, vectors, nodes, offsets, values, np.float32(alpha) ** 2, least, table, counts)
 
     in_parts(len(candidates), NODES_AT_ONCE, threads, work)
     return ragged(table, counts)
@@ -33,7 +42,8 @@ def occluded(
 
 def ragged(table: NDArray[np.int32], counts: NDArray[np.integer]) -> Ragged:
     """The first counts int [N] values of each row of table int32 [N, W]."""
-    values = table[np.arange(table.shape[1]) < counts[:, None]]
+    full = len(counts) * table.shape[1] == counts.sum()
+    values = table.ravel() if full else table[np.arange(table.shape[1]) < counts[:, None]]
     return Ragged(np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]), values)
 
 
@@ -72,6 +82,13 @@ def with_links(layer: Ragged, hosts: NDArray[np.integer], nodes: NDArray[np.inte
     return Ragged(layer.offsets + np.concatenate([[0], np.cumsum(more)]), values)
 
 
+def stacked(*layers: Ragged) -> Ragged:
+    """The rows of the first, then those of the second, ..."""
+    lengths = np.concatenate([layer.lengths for layer in layers])
+    values = np.concatenate([layer.values for layer in layers])
+    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values)
+
+
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
 def _distance(one, other):  # type: ignore[no-untyped-def]
     total = np.float32(0)
@@ -81,12 +98,12 @@ def _distance(one, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _occlude(lo, hi, vectors, offsets, candidates, alpha, least, table, counts):  # type: ignore[no-untyped-def]
+def _occlude(lo, hi, vectors, nodes, offsets, candidates, alpha, least, table, counts):  # type: ignore[no-untyped-def]
     most = table.shape[1]
     chosen = np.empty((most, vectors.shape[1]), np.float32)
-    for node in range(lo, hi):
-        own = vectors[node]
-        around = np.unique(candidates[offsets[node] : offsets[node + 1]])
+    for row in range(lo, hi):
+        node, own = nodes[row], vectors[nodes[row]]
+        around = np.unique(candidates[offsets[row] : offsets[row + 1]])
         around = around[(around != node) & (around >= 0)]
         distances = np.empty(len(around), np.float32)
         for at in range(len(around)):
@@ -104,15 +121,15 @@ def _occlude(lo, hi, vectors, offsets, candidates, alpha, least, table, counts):
                     break
             if not passed[at]:
                 chosen[count] = other
-                table[node, count] = around[at]
+                table[row, count] = around[at]
                 count += 1
         for place in range(len(order)):
             if count >= min(least, most):
                 break
             if passed[order[place]]:
-                table[node, count] = around[order[place]]
+                table[row, count] = around[order[place]]
                 count += 1
-        counts[node] = count
+        counts[row] = count
 
 
 @numba.njit(cache=True, nogil=True)
