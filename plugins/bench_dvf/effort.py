@@ -11,7 +11,9 @@ from bench_index.graph import Graph
 START = 1 / 3  # of the items that may be scored, at most, go into scoring the first layer
 
 
-def fitted(graph: Graph, widths: tuple[int, ...], rounds: tuple[int, ...], share: float, quota: int) -> Effort:
+def fitted(
+    graph: Graph, widths: tuple[int, ...], rounds: tuple[int, ...], share: float, quota: int, patience: int = 0
+) -> Effort:
     """An Effort for `graph` that scores at most `share` of its items.
 
     The paper's search starts at the highest layer (of those that `widths` names) with as many nodes as its beam is
@@ -19,7 +21,7 @@ def fitted(graph: Graph, widths: tuple[int, ...], rounds: tuple[int, ...], share
     that takes a third of the bound, with a beam of half the layer.
     """
     limit = math.ceil(share * len(graph))
-    effort = Effort(widths, rounds, limit, quota)
+    effort = Effort(widths, rounds, limit, quota, patience=patience)
     sizes = graph.sizes[: len(widths)]
     if sizes[effort.start(graph)] <= START * limit or len(sizes) == 1:
         return effort

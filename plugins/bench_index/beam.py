@@ -121,5 +121,5 @@ def _layer(walk: Walk, effort: Effort, level: int) -> None:
         if not walk.round(level, width, left, quota):
             break
         if effort.patience:
-            idle = np.where(walk.top.improved, 0, idle + 1)
+            idle = np.where(walk.improved, 0, idle + 1)
             left[idle >= effort.patience] = 0

@@ -10,6 +10,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bench_index.prefetch import LINE, fetch
+
+AHEAD = 3  # candidates whose links are on their way from memory while one is expanded
+LINKS_A_LINE = LINE // 4
+
 
 def bitmaps(rows: int, nodes: int) -> NDArray[np.uint64]:
     """Empty visited sets, uint64 [rows, ceil(nodes / 64)]."""
@@ -23,7 +28,7 @@ def expand(offsets, links, beam, fresh, beam_counts, left, quota, room, visited,
     offsets int64 [N + 1], links int32: the layer; beam int32, fresh bool [B, W], beam_counts int64 [B]: a candidate
     whose neighbours were all looked at is fresh no longer, one at which the quota was reached stays so; left int64
     [B]: so many candidates may yet be expanded; room int64 [B]: so many items may yet be found; both fall;
-    found int32 [B, C] and counts int64 [B] are written, C at least the quota.
+    found int32 [B, C] and counts int64 [B] are written, C more than the quota.
     """
     one = np.uint64(1)
     for row in range(len(counts)):
@@ -34,17 +39,34 @@ def expand(offsets, links, beam, fresh, beam_counts, left, quota, room, visited,
                 break
             if not fresh[row, at]:
                 continue
-            node, whole = beam[row, at], True
-            for link in range(offsets[node], offsets[node + 1]):
-                other = np.uint32(links[link])
-                word, bit = other >> np.uint32(6), one << np.uint64(other & np.uint32(63))
-                if not seen[word] & bit:
+            if at + 2 * AHEAD < beam_counts[row] and fresh[row, at + 2 * AHEAD]:
+                fetch(offsets, np.int64(beam[row, at + 2 * AHEAD]))
+            if at + AHEAD < beam_counts[row] and fresh[row, at + AHEAD]:
+                later = beam[row, at + AHEAD]
+                for link in range(offsets[later], offsets[later + 1], LINKS_A_LINE):
+                    fetch(links, link)
+            node = beam[row, at]
+            begin, end = offsets[node], offsets[node + 1]
+            whole = True
+            if count + (end - begin) <= bound:
+                for link in range(begin, end):  # no branch: whether a neighbour is new cannot be foreseen
+                    other = np.uint32(links[link])
+                    word, bit = other >> np.uint32(6), np.uint64(other & np.uint32(63))
+                    mine[count] = links[link]
+                    count += np.int64((~seen[word] >> bit) & one)
+                    seen[word] |= one << bit
+            else:
+                for link in range(begin, end):
+                    other = np.uint32(links[link])
+                    word, bit = other >> np.uint32(6), np.uint64(other & np.uint32(63))
+                    if (seen[word] >> bit) & one:
+                        continue
                     if count >= bound:
                         whole = False
                         break
-                    seen[word] |= bit
                     mine[count] = links[link]
                     count += 1
+                    seen[word] |= one << bit
             if whole:
                 fresh[row, at] = False
                 left[row] -= 1

@@ -45,49 +45,24 @@ def sort(scores, nodes, fresh, size):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def merge(found, scores, counts, width, beam, beam_scores, fresh, beam_counts):  # type: ignore[no-untyped-def]
-    """Keep the `width` best of each row's beam and its newly scored nodes, best first.
-
-    found int32 and scores float32 [B, C], counts int64 [B]: the first so many of each row; beam int32, beam_scores
-    float32 and fresh bool (not expanded yet) [B, W], W >= width, best first, and beam_counts int64 [B]: changed.
-    """
-    for row in range(len(counts)):
-        size = min(beam_counts[row], width)
-        nodes, tops, new = beam[row], beam_scores[row], fresh[row]
-        for at in range(size // 2):  # best first, turned round, is a heap
-            other = size - 1 - at
-            nodes[at], nodes[other] = nodes[other], nodes[at]
-            tops[at], tops[other] = tops[other], tops[at]
-            new[at], new[other] = new[other], new[at]
-        for at in range(counts[row]):
-            score = scores[row, at]
-            if size < width:
-                rise(tops, nodes, new, size, score, found[row, at])
-                size += 1
-            elif score > tops[0]:
-                tops[0], nodes[0], new[0] = score, found[row, at], True
-                sink(tops, nodes, new, 0, size)
-        sort(tops, nodes, new, size)
-        beam_counts[row] = size
-
-
-@numba.njit(cache=True, nogil=True)
-def collect(found, scores, counts, items, offsets, exclude, top, top_scores, top_counts, improved):  # type: ignore[no-untyped-def]
+def collect(found, scores, counts, items, offsets, exclude, bound, top, top_scores, top_counts):  # type: ignore[no-untyped-def]
     """Keep the best allowed items of each row in heaps of k.
 
     found int32 (nodes) and scores float32 [B, C], counts int64 [B]; items int32: the catalog id of each node, negative
-    for none; offsets int64 [B + 1] and exclude int32: each row's barred ids, sorted; top int32 (ids), top_scores
-    float32 [B, k] and top_counts int64 [B]: changed; improved bool [B] is written: whether anything came in.
+    for none; offsets int64 [B + 1] and exclude int32: each row's barred ids, sorted; bound float32 [B]: no score below
+    it can be among the best; top int32 (ids), top_scores float32 [B, k] and top_counts int64 [B]: changed.
     """
     width = top.shape[1]
+    if not width:
+        return
     unused = np.zeros(width, np.bool_)
     for row in range(len(counts)):
         best, best_scores, size = top[row], top_scores[row], top_counts[row]
         barred = exclude[offsets[row] : offsets[row + 1]]
-        came = False
+        least = bound[row]
         for at in range(counts[row]):
             score = scores[row, at]
-            if size == width and (width == 0 or not score > best_scores[0]):
+            if score < least or (size == width and not score > best_scores[0]):
                 continue
             item = items[found[row, at]]
             if item < 0:
@@ -95,7 +70,6 @@ def collect(found, scores, counts, items, offsets, exclude, top, top_scores, top
             place = np.searchsorted(barred, item)
             if place < len(barred) and barred[place] == item:
                 continue
-            came = True
             if size < width:
                 rise(best_scores, best, unused, size, score, item)
                 size += 1
@@ -103,7 +77,6 @@ def collect(found, scores, counts, items, offsets, exclude, top, top_scores, top
                 best_scores[0], best[0] = score, item
                 sink(best_scores, best, unused, 0, size)
         top_counts[row] = size
-        improved[row] = came
 
 
 @numba.njit(cache=True, nogil=True)
@@ -112,3 +85,19 @@ def sort_rows(top, top_scores, top_counts):  # type: ignore[no-untyped-def]
     unused = np.zeros(top.shape[1], np.bool_)
     for row in range(len(top_counts)):
         sort(top_scores[row], top[row], unused, top_counts[row])
+
+
+@numba.njit(cache=True, nogil=True)
+def least(found, scores, counts, items, offsets, exclude, k, bound):  # type: ignore[no-untyped-def]
+    """bound float32 [B]: the k-th score of the allowed ones of each row, which are in order, where there are k."""
+    for row in range(len(counts)):
+        barred = exclude[offsets[row] : offsets[row + 1]]
+        size = 0
+        for at in range(counts[row]):
+            item = items[found[row, at]]
+            place = np.searchsorted(barred, item)
+            if item >= 0 and (place == len(barred) or barred[place] != item):
+                size += 1
+                if size == k:
+                    bound[row] = scores[row, at]
+                    break

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench import Answer, Ragged
 from bench_index.frontier import bitmaps, enter, expand, most_links, unvisited
 from bench_index.graph import Graph
-from bench_index.heap import merge
+from bench_index.merging import merge
 from bench_index.scoring import Scorer
 from bench_index.topk import TopK
 
@@ -28,6 +28,8 @@ class Walk:
         batch = len(exclude)
         self.graph, self.scorer, self.room = graph, scorer, room
         self.top = TopK(graph.items, k, exclude)
+        self.scored: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]] = []
+        self.improved = np.zeros(batch, np.bool_)  # whether the last round brought something into a beam's best k
         self.visited = bitmaps(batch, len(graph))  # (B, N / 64)
         self.work = np.zeros(batch, np.int64)
         self.beam, self.beam_scores = np.zeros((batch, width), np.int32), np.zeros((batch, width), np.float32)
@@ -65,9 +67,9 @@ class Walk:
         """
         layer, reached = self.graph.layers[level], np.minimum(self.beam_counts, reach)
         quota = min(quota, int(self.room.max(initial=0)))
-        if quota > self.found.shape[1]:
+        if quota >= self.found.shape[1]:
             quota = min(quota, int(most_links(layer.offsets, self.beam, self.fresh, reached)))
-        found = self._space(quota)
+        found = self._space(quota + 1)
         expand(
             *(layer.offsets, layer.values, self.beam, self.fresh, reached),
             *(left, quota, self.room, self.visited, found, self.counts),
@@ -77,18 +79,27 @@ class Walk:
     def widen(self) -> bool:
         """Score more items for the requests with fewer than k answers, in the order of the nodes: where the graph leads
         no further. False where none has both too few and items left."""
-        wanting = (self.top.counts < self.top.ids.shape[1]) & (self.work < len(self.graph))
+        self._collect()
+        wanting = (self.top.counts < self.top.k) & (self.work < len(self.graph))
         if not wanting.any():
             return False
-        wanted = np.where(wanting, max(WIDEN, self.top.ids.shape[1]), 0)
+        wanted = np.where(wanting, max(WIDEN, self.top.k), 0)
         found = self._space(min(int(wanted.max()), len(self.graph)))
         unvisited(len(self.graph), self.visited, wanted, found, self.counts)
         return self._score(found, self.beam.shape[1])
 
     def answer(self) -> Answer:
         """The best k of all that was scored; work: the items scored."""
+        self._collect()
         ids, scores = self.top.answer()
         return Answer(ids, scores, self.work.astype(np.int32))
+
+    def _collect(self) -> None:
+        """Bring what was scored since the last time into the best k: late, since the beams bound what can be there."""
+        self.top.expect(self.beam, self.beam_scores, self.beam_counts)
+        for nodes, scores, counts in self.scored:
+            self.top.add(nodes, scores, counts)
+        self.scored.clear()
 
     def _space(self, columns: int) -> NDArray[np.int32]:
         """A buffer of node numbers int32 [B, columns or more]."""
@@ -104,5 +115,8 @@ class Walk:
 
     def _keep(self, found: NDArray[np.int32], scores: NDArray[np.float32], width: int) -> None:
         self.work += self.counts
-        self.top.add(found, scores, self.counts)
-        merge(found, scores, self.counts, width, self.beam, self.beam_scores, self.fresh, self.beam_counts)
+        self.scored.append((found[:, : scores.shape[1]].copy(), scores.copy(), self.counts.copy()))
+        merge(
+            *(found, scores, self.counts, width, self.top.k),
+            *(self.beam, self.beam_scores, self.fresh, self.beam_counts, self.improved),
+        )
