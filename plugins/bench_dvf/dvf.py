@@ -10,27 +10,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param
+from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, hookimpl, param
 from bench_dvf.effort import fitted
 from bench_dvf.network import Network
-from bench_dvf.objective import Objective
+from bench_dvf.objective import Aims, Objective
 from bench_dvf.pairs import PairScorer
-from bench_dvf.validation import shortlist_recall
+from bench_dvf.serving import Index, placed, rows, updated
+from bench_dvf.structure import STRUCTURES, build
+from bench_dvf.validation import Validation
 from bench_index.beam import search
-from bench_index.graph import Graph
-from bench_index.hnsw import build_hnsw
+from bench_index.classic import classic_search
+from bench_index.covisits import covisits
+from bench_index.scoring import joined
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
-from bench_neural.scorers import Asked, TargetAttentionScorer
-from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
-from bench_neural.training import Schedule, fit
+from bench_neural.scorers import Asked, scorer_of
+from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
+from bench_neural.training import Schedule, fit, passes
 from bench_neural.users import UserEncoder
 from bench_neural.windows import Windows, later_share
 
 REQUESTS_AT_ONCE = 64
 FINAL_LEARNING_RATE = 0.05  # of the first one
+COVISITS, WINDOW = 32, 3  # items kept for each, of those met within so many steps
 
 
 @dataclass
@@ -38,16 +42,15 @@ class DVF:
     """Any scorer over a graph: target attention and an MLP score the items that a beam search along HNSW links meets.
 
     DVF (二向箔): Approximate Nearest Neighbor Search under Neural Similarity Metric for Large-Scale Recommendation
-    (NANN, CIKM 2022). An item network over id and side information makes the vectors that the graph (HNSW, L2) is built
-    over; a causal transformer reads the user's history; the score is an MLP over the user's state, what target
-    attention finds in the history, and the item. Beam-retrieval walks the graph by that score.
+    (NANN, CIKM 2022). An item network over id and side information makes the vectors that the graph is built over; a
+    causal transformer reads the user's history; the scorer compares a user's state and latest behaviours with an item.
+    Beam-retrieval walks the graph by that score.
 
-    Departures from the paper: the MLP is added to the inner product of user and item and the item's bias, and refines
-    them: these learn at all moments of a window, the MLP and its attention at a few and without changing them. Sampled
-    softmax (over all items where they are few) stands in place of NCE; the adversarial task is left out; the graph also
-    weighs the bias. Attention's values are taken through the first score layer beforehand, so that what depends on an
-    item or on a request alone is computed once. The search widens from a few candidates in place of the whole beam and
-    bounds the work: see bench_index.beam (`step=0 share=1` is the paper's).
+    Departures from the paper. The neural scorers add to the inner product of user and item, which is learnt at every
+    moment of a window, the whole score at a few. Softmax over shared negatives, corrected by logQ, stands in place of
+    NCE (`loss=nce`). Attention's soft maximum is a term of the score. The graph is `layered` in place of HNSW
+    (`structure=hnsw`), and also weighs the items' bias. The search takes fixed numbers of new items a round, the best
+    candidates' neighbours first, and bounds the work: `quota=0 share=1` is the paper's.
     """
 
     version: ClassVar[str] = "1"
@@ -58,8 +61,22 @@ class DVF:
     behaviours: int = param(32, help="newest items of a history that target attention looks at", low=1, high=10_000)
     blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
     heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
-    attention: int = param(32, help="length of target attention's queries and keys", low=1, high=4096)
-    hidden: int = param(64, help="width of the first score layer; the second has half of it", low=2, high=4096)
+    scorer: str = param(
+        "attention",
+        help="inner: inner product; interests: its maximum over several; mol: mixture of logits; dnn: and an MLP; "
+        "attention: and target attention",
+        choices=("inner", "interests", "mol", "dnn", "attention"),
+    )
+    hidden: int = param(
+        128, help="width of the first score layer; the others have a half and a quarter", low=4, high=4096
+    )
+    interests: int = param(4, help="vectors a request beside the state (interests), components (mol)", low=1, high=64)
+    joint: bool = param(True, help="the whole score's loss teaches the user and item networks too")
+    loss: str = param(
+        "softmax", help="softmax: sampled, corrected by logQ; nce: one by one", choices=("softmax", "nce")
+    )
+    epsilon: float = param(0.0, help="adversarial step, relative to the vectors' numbers", low=0.0, high=10.0)
+    smoothing: float = param(0.0, help="weight of the adversarial task; 0: without", low=0.0, high=1000.0)
     dropout: float = param(0.2, help="share of the user network's activations dropped in training", low=0.0, high=0.9)
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
     later: float = param(
@@ -68,7 +85,7 @@ class DVF:
         low=-1.0,
         high=1.0,
     )
-    negatives: int = param(512, help="items drawn for a batch; the whole score sees a quarter", low=4, high=1_000_000)
+    negatives: int = param(256, help="items drawn for a batch", low=1, high=1_000_000)
     moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
@@ -82,14 +99,28 @@ class DVF:
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
     epochs: int = param(
-        0, help="passes over the training data; 0: one for every ten interactions an item, 1 to 20", low=0, high=10_000
+        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
     )
     patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
     seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
-    links: int = param(32, phase="index", help="M of HNSW: links a node, twice as many at the bottom", low=2, high=256)
-    ef_construction: int = param(40, phase="index", help="candidates looked at to link a node", low=1, high=100_000)
+    structure: str = param(
+        "layered",
+        phase="index",
+        help="layered: near neighbours pruned, all cores; hnsw: faiss; hnswlib; knn: exact neighbours; medoids: a tree",
+        choices=STRUCTURES,
+    )
+    links: int = param(32, phase="index", help="M: links a node, twice as many at the bottom", low=2, high=256)
+    ef_construction: int = param(
+        0, phase="index", help="candidates looked at to link a node; 0: the structure's own", low=0, high=100_000
+    )
+    covisited: int = param(
+        0, phase="index", help="further links a node to items often met soon before or after it", low=0, high=COVISITS
+    )
     bias_weight: float = param(
         0.5, phase="index", help="weight of an item's bias in the graph's distances", low=0.0, high=100.0
+    )
+    precision: str = param(
+        "float32", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     ef: tuple[int, ...] = param(
         (100, 200, 400),
@@ -110,114 +141,164 @@ class DVF:
         sweep=(0.02, 0.05, 0.1, 0.2),
         log=True,
     )
-    step: int = param(
-        2,
+    quota: int = param(
+        256,
         phase="query",
-        help="candidates expanded in a layer's first turn, half as many again each turn; 0: the whole beam",
+        help="new items scored in a layer's first round, half as many again each round; 0: the whole beam's neighbours",
         low=0,
         high=1_000_000,
     )
+    early_stop: int = param(
+        0, phase="query", help="rounds without a better answer before a layer is left; 0: never", low=0, high=1000
+    )
+    walk: str = param(
+        "beam",
+        phase="query",
+        help="beam: Beam-retrieval; classic: the HNSW walk, ef its last",
+        choices=("beam", "classic"),
+    )
+    entry: int = param(
+        0,
+        phase="query",
+        help="begin from so many items of the second layer, by inner product; 0: from a whole layer, by score",
+        low=0,
+        high=100_000,
+    )
 
     network_: Network = field(init=False, repr=False)
-    vectors_: torch.Tensor = field(init=False, repr=False)  # (N, d + 1), bias last
-    table_: torch.Tensor = field(init=False, repr=False)  # (C, width): the scorer's item side, in the graph's order
-    graph_: Graph = field(init=False, repr=False)
+    covisits_: Ragged = field(init=False, repr=False)
+    index_: Index = field(init=False, repr=False)
 
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         counts = np.bincount(data.interactions.items, minlength=data.catalog.size)
         later = later_share(self.later, data.validation.targets)
+        validation = Validation(data.validation, data.catalog.size, context.rng)
         with seeded(context.seed) as generator:
-            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout)
-            self.network_ = self._network(items, ProfileEncoder(data.profiles, self.dim)).to(device_of(context))
-            self.network_.start(counts, self.id_scale)
+            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout, id_scale=self.id_scale)
+            profiles = ProfileEncoder(data.profiles, self.dim)
+            self.network_ = self._network(items, profiles, counts).to(device_of(context))
             self.network_.users.bind(data.profiles, len(data.interactions.by_user))
             windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
             sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
-            objective = Objective(self.network_, counts, sampler, generator, self.negatives, self.moments, later)
-            fit(self.network_, windows, objective, lambda: self._validate(data), self._schedule(counts), context)
+            aims = Aims(self.negatives, self.moments, self.joint, self.loss, later, self.epsilon, self.smoothing)
+            objective = Objective(self.network_, counts, sampler, generator, aims)
+            met = data.interactions.by_user
+            self.covisits_ = covisits(met, data.catalog.size, WINDOW, COVISITS, threads=context.threads)
+            fit(
+                self.network_,
+                windows,
+                objective,
+                lambda: validation(self.network_),
+                self._schedule(counts),
+                context,
+                generators=[generator],
+            )
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
         use_threads(context.threads)
         self.network_.encoder.bind(catalog)
         with torch.inference_mode():
-            self.vectors_ = self.network_.items()  # (N, d + 1)
-            candidates = catalog.candidates()
-            vectors = self.vectors_.cpu().numpy()[candidates]  # (C, d + 1)
-            vectors[:, -1] *= self.bias_weight
-            self.graph_ = build_hnsw(vectors, candidates, links=self.links, effort=self.ef_construction)
-            self.table_ = self._rows(self.graph_.items)
+            vectors, candidates = self.network_.items(), catalog.candidates()
+            graph = build(
+                self.structure,
+                placed(vectors, candidates, self.bias_weight),
+                candidates,
+                links=self.links,
+                effort=self.ef_construction,
+                covisits=self.covisits_,
+                covisited=self.covisited,
+                seed=context.seed,
+                threads=context.threads,
+            )
+            self.index_ = Index(vectors, rows(self.network_, vectors, graph.items, self.precision == "bfloat16"), graph)
+
+    @hookimpl
+    def update(self, catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32], context: Context) -> None:
+        use_threads(context.threads)
+        with torch.inference_mode():
+            self.index_ = updated(
+                self.index_,
+                self.network_,
+                catalog,
+                added,
+                removed,
+                bias_weight=self.bias_weight,
+                links=self.links,
+                threads=context.threads,
+            )
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
-        effort = fitted(self.graph_, self.ef, self.rounds, self.share, self.step)
-        answers = []
         with torch.inference_mode():
-            for begin in range(0, max(1, len(requests)), REQUESTS_AT_ONCE):
-                some = requests[begin : begin + REQUESTS_AT_ONCE]
-                scorer = PairScorer(self.network_.scorer, self._ask(some), self.table_)
-                answers.append(search(self.graph_, scorer, effort, k, some.exclude, context.threads))
-        return joined(answers)
+            step = range(0, max(1, len(requests)), REQUESTS_AT_ONCE)
+            return joined([self._search(requests[at : at + REQUESTS_AT_ONCE], k, context.threads) for at in step])
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
         use_threads(context.threads)
         with torch.inference_mode():
-            scorer = PairScorer(self.network_.scorer, self._ask(requests), self._rows(items))
-            return scorer.block(0, len(items))
+            table = rows(self.network_, self.index_.vectors, items, self.precision == "bfloat16")
+            asked = self.network_.requests(requests, self.index_.vectors)
+            return PairScorer(self.network_.scorer, asked, table).block(0, len(items))
 
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:
         if phase == "train":
             save_weights(folder / "weights.safetensors", self.network_)
             save_encoders(folder, self.network_.encoder, self.network_.users.profiles)
+            save_arrays(
+                folder / "covisits.safetensors", {"offsets": self.covisits_.offsets, "values": self.covisits_.values}
+            )
         else:
-            self.graph_.save(folder)
-            for name, array in (("vectors", self.vectors_), ("table", self.table_)):
-                np.save(folder / f"{name}.npy", array.cpu().numpy(), allow_pickle=False)
+            self.index_.save(folder)
 
     @hookimpl
     def load(self, folder: Path, phase: str, context: Context) -> None:
         device = device_of(context)
         if phase == "train":
-            self.network_ = self._network(*load_encoders(folder, self.dim, self.id_dropout))
+            items, profiles = load_encoders(folder, self.dim, self.id_dropout)
+            self.network_ = self._network(items, profiles, items.seen.astype(np.int64))
             load_weights(folder / "weights.safetensors", self.network_)
             self.network_.to(device).eval()
+            met = load_arrays(folder / "covisits.safetensors")
+            self.covisits_ = Ragged(met["offsets"].astype(np.int64), met["values"].astype(np.int32))
         else:
-            self.graph_ = Graph.load(folder)
-            stored = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "table"))
-            self.vectors_, self.table_ = (torch.from_numpy(array).to(device) for array in stored)
+            self.index_ = Index.load(folder, device)
 
-    def _network(self, items: ItemEncoder, profiles: ProfileEncoder) -> Network:
+    def _search(self, requests: Requests, k: int, threads: int) -> Answer:
+        """Answers to a few requests."""
+        graph = self.index_.graph
+        asked = self.network_.requests(requests, self.index_.vectors)
+        scorer = PairScorer(self.network_.scorer, asked, self.index_.table)
+        if self.walk == "classic":
+            return classic_search(graph, scorer, self.ef[-1], k, requests.exclude, threads)
+        effort = fitted(graph, self.ef, self.rounds, self.share, self.quota, self.early_stop)
+        return search(graph, scorer, effort, k, requests.exclude, threads, self._entries(asked))
+
+    def _entries(self, asked: Asked) -> NDArray[np.int32] | None:
+        """The nodes [B, entry] of the second layer with the largest inner products, where they are asked for."""
+        if not self.entry or len(self.index_.graph.layers) < 2:
+            return None
+        nodes = self.index_.graph.items[: len(self.index_.graph.layers[1])]
+        near = asked.state @ self.index_.vectors[torch.from_numpy(np.maximum(nodes, 0).astype(np.int64))].T
+        return near.topk(min(self.entry, len(nodes))).indices.int().cpu().numpy()
+
+    def _network(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Network:
         history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
         users = UserEncoder(profiles, history, self.dim, self.length)
-        return Network(items, users, TargetAttentionScorer(self.dim, self.attention, self.hidden, self.behaviours))
+        scorer = scorer_of(self.scorer, self.dim, self.behaviours, self.hidden, self.interests)
+        return Network(items, users, scorer, counts)
 
     def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
-        """A sparse catalog overfits after few passes, a dense one gains from many."""
-        density = counts.sum() / max(1, np.count_nonzero(counts))
-        epochs = self.epochs or int(np.clip(density // 10, 1, 20))
         return Schedule(
-            epochs, self.patience, self.seconds, self.learning_rate, self.weight_decay, final=FINAL_LEARNING_RATE
+            epochs=self.epochs or passes(int(counts.sum()), int(np.count_nonzero(counts))),
+            patience=self.patience,
+            seconds=self.seconds,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            final=FINAL_LEARNING_RATE,
         )
-
-    def _validate(self, data: TrainingData) -> float:
-        return shortlist_recall(self.network_, data.validation)
-
-    def _ask(self, requests: Requests) -> Asked:
-        return self.network_.requests(requests, self.vectors_)
-
-    def _rows(self, items: NDArray[np.int32]) -> torch.Tensor:
-        """The scorer's item side (C, width) of `items`."""
-        rows = torch.from_numpy(np.asarray(items, np.int64)).to(self.vectors_.device)
-        return self.network_.scorer.items(self.vectors_[rows])
-
-
-def joined(answers: list[Answer]) -> Answer:
-    """The answers of consecutive blocks of requests as one."""
-    parts = [(one.ids, one.scores, one.work) for one in answers]
-    ids, scores, work = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Answer(ids, scores, work)

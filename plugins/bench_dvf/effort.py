@@ -9,6 +9,7 @@ from bench_index.beam import Effort
 from bench_index.graph import Graph
 
 START = 1 / 3  # of the items that may be scored, at most, go into scoring the first layer
+ROUNDS = 12  # a search makes at least about so many: a small one expands less at once
 
 
 def fitted(
@@ -18,9 +19,10 @@ def fitted(
 
     The paper's search starts at the highest layer (of those that `widths` names) with as many nodes as its beam is
     wide. In a catalog of some thousands that is the bottom: all would be scored. There it starts at the largest layer
-    that takes a third of the bound, with a beam of half the layer.
+    that takes a third of the bound, with a beam of half the layer. A quota is at most a twelfth of the bound.
     """
     limit = math.ceil(share * len(graph))
+    quota = min(quota, max(1, limit // ROUNDS))
     effort = Effort(widths, rounds, limit, quota, patience=patience)
     sizes = graph.sizes[: len(widths)]
     if sizes[effort.start(graph)] <= START * limit or len(sizes) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench_dvf.network import Network
-from bench_neural.losses import full_softmax, sampled_softmax
+from bench_neural.losses import full_softmax, noise_contrastive, sampled_softmax
 from bench_neural.negatives import Candidates, NegativeSampler
-from bench_neural.scorers import with_one
+from bench_neural.scorers import Asked, InnerProduct, with_one
 from bench_neural.windows import Batch, expected_targets
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here the inner product is contrasted with the whole catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What is learnt, and how much of it.
+
+    negatives, moments: items drawn for a batch and moments of a window at which the whole score is learnt; joint:
+    whether that loss also teaches the user and item networks; loss: "softmax" or "nce"; later: as in Windows; epsilon:
+    size of the adversarial steps, relative to the mean size of the vectors' numbers; smoothing: weight of their loss.
+    """
+
+    negatives: int
+    moments: int
+    joint: bool
+    loss: str
+    later: float
+    epsilon: float = 0.0
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +64,11 @@ class _Moments:
 class Objective:
     """The loss of one batch of windows: of the inner product at every moment, and of the whole score at some of them.
 
-    Both are a softmax over the target and items shared by the batch, drawn by frequency^power and evenly, corrected by
-    logQ (the inner product's over a catalog of at most 5,000 items is exact); so the work is large matrix products.
-    The whole score's loss trains the scorer alone: user states and item vectors are learnt by the inner product, whose
-    every moment teaches more than the few moments that attention can afford (`moments` a window, against a quarter of
-    the negatives), and stay as good as a two-tower model's. later: as in Windows.
+    Both contrast the target with items shared by the batch, drawn by frequency^power and evenly, corrected by logQ (the
+    inner product's over a catalog of at most 5,000 items is exact), so the work is large matrix products. With an
+    inner-product scorer the first is all there is. The adversarial task (NANN, CIKM 2022, section 3.4) moves each
+    item's vector a step along the sign of the loss's gradient (FGSM) and adds the Kullback-Leibler divergence between
+    the scores' softmax before and after, so that scores change little from an item to its neighbours in the graph.
     """
 
     def __init__(
@@ -58,24 +77,24 @@ class Objective:
         counts: NDArray[np.int64],
         sampler: NegativeSampler,
         generator: torch.Generator,
-        negatives: int,
-        moments: int,
-        later: float,
+        aims: Aims,
     ) -> None:
-        self.network, self.sampler, self.generator = network, sampler, generator
-        self.negatives, self.moments, self.later = negatives, moments, later
+        self.network, self.sampler, self.generator, self.aims = network, sampler, generator, aims
         self.known = torch.from_numpy(np.flatnonzero(counts)).to(sampler.device)
-        self.full = len(self.known) <= FULL_SOFTMAX_ITEMS
+        self.full = len(self.known) <= FULL_SOFTMAX_ITEMS and aims.loss == "softmax"
+        self.whole = not isinstance(network.scorer, InnerProduct)
 
     def __call__(self, batch: Batch) -> Tensor:
-        some = self.sampler.draw(max(1, self.negatives // 4))
+        drawn = self.sampler.draw(self.aims.negatives)
         if self.full:
             moments = self._read(batch, self.known)
-            return self._inner(moments, None) + self._whole(moments.detached(), some)
-        many = self.sampler.draw(self.negatives)
-        met = batch.following[batch.following >= 0]
-        moments = self._read(batch, torch.unique(torch.cat([met, many.ids, some.ids])))
-        return self._inner(moments, many) + self._whole(moments.detached(), some)
+        else:
+            met = batch.following[batch.following >= 0]
+            moments = self._read(batch, torch.unique(torch.cat([met, drawn.ids])))
+        loss = self._inner(moments, None if self.full else drawn)
+        if not self.whole:
+            return loss
+        return loss + self._whole(moments if self.aims.joint else moments.detached(), drawn)
 
     def _read(self, batch: Batch, ids: Tensor) -> _Moments:
         vectors = self.network.items(ids)  # (n, d + 1)
@@ -89,26 +108,64 @@ class Objective:
         state, targets = with_one(moments.states[batch.moments]), batch.targets[batch.moments]  # (P, d + 1), (P,)
         if drawn is None:
             following = moments.items(batch.following.clamp(min=self.known[0]))  # (B, L + 1, d + 1)
-            wanted = expected_targets(following, batch.moments, self.later)[batch.moments]  # (P, d + 1)
+            wanted = expected_targets(following, batch.moments, self.aims.later)[batch.moments]  # (P, d + 1)
             return full_softmax(state, moments.vectors, (state * wanted).sum(1))
         scores = (state * moments.items(targets)).sum(1)  # (P,)
-        blocked = targets[:, None] == drawn.ids  # (P, S)
-        log_q = self.sampler.log_q(targets, self.negatives)
-        return sampled_softmax(scores, state @ moments.items(drawn.ids).T, log_q, drawn.log_q, blocked)
+        return self._contrast(scores, state @ moments.items(drawn.ids).T, targets, drawn)
 
     def _whole(self, moments: _Moments, drawn: Candidates) -> Tensor:
         """The loss of the scorer at a few random moments of each window."""
         batch = moments.batch
         order = torch.rand(batch.targets.shape, generator=self.generator).to(batch.targets.device)
         order = order.masked_fill(~batch.moments, -1.0)
-        chance, at = order.topk(min(self.moments, order.shape[1]), 1)  # (B, M)
+        chance, at = order.topk(min(self.aims.moments, order.shape[1]), 1)  # (B, M)
         known = (chance >= 0).flatten()  # (B * M,)
         targets = batch.targets.gather(1, at).flatten()
         targets = torch.where(known, targets, self.known[0])
         asked = self.network.moments(at, moments.states, moments.history)
+
+        def loss(vectors: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+            """The loss, and all scores (B * M, 1 + S), for candidates (S, d + 1) and targets (B * M, d + 1)."""
+            scores = self._scores(asked, vectors, wanted)
+            contrast = self._contrast(scores[known, 0], scores[known, 1:], targets[known], drawn)
+            return contrast, scores[known]
+
+        candidates, wanted = moments.items(drawn.ids), moments.items(targets)
+        value, scores = loss(candidates, wanted)
+        if not self.aims.smoothing:
+            return value
+        return value + self.aims.smoothing * self._smoothing(value, scores, candidates, wanted, loss)
+
+    def _scores(self, asked: Asked, candidates: Tensor, wanted: Tensor) -> Tensor:
+        """Scores (R, 1 + S) of each row's target (R, d + 1) and the candidates (S, d + 1)."""
         scorer = self.network.scorer
-        scores = scorer.block(asked, scorer.items(moments.items(drawn.ids)))  # (B * M, S)
-        target_scores = scorer.pairs(asked, scorer.items(moments.items(targets))[:, None])[:, 0]  # (B * M,)
-        blocked = targets[:, None] == drawn.ids
-        log_q = self.sampler.log_q(targets, max(1, self.negatives // 4))
-        return sampled_softmax(target_scores[known], scores[known], log_q[known], drawn.log_q, blocked[known])
+        own = scorer.pairs(asked, scorer.items(wanted)[:, None])  # (R, 1)
+        return torch.cat([own, scorer.block(asked, scorer.items(candidates))], 1)
+
+    def _smoothing(
+        self,
+        value: Tensor,
+        scores: Tensor,
+        candidates: Tensor,
+        wanted: Tensor,
+        loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    ) -> Tensor:
+        """KL(p || p') of the softmax over a row's scores before and after a step against it in every item's vector."""
+        if not candidates.requires_grad:  # the items are not learnt here, but the step needs their gradient
+            candidates, wanted = candidates.detach().requires_grad_(), wanted.detach().requires_grad_()
+            value, scores = loss(candidates, wanted)
+        steps = torch.autograd.grad(value, [candidates, wanted], retain_graph=True)
+        size = self.aims.epsilon * candidates[:, :-1].detach().abs().mean()
+        moved = [
+            vectors + size * functional.pad(step[:, :-1].sign(), (0, 1))
+            for vectors, step in zip((candidates, wanted), steps, strict=True)
+        ]
+        before, after = scores.log_softmax(1), loss(*moved)[1].log_softmax(1)
+        return functional.kl_div(after, before, reduction="batchmean", log_target=True)
+
+    def _contrast(self, scores: Tensor, others: Tensor, targets: Tensor, drawn: Candidates) -> Tensor:
+        """The loss of targets' scores (P,) against the drawn candidates' (P, S)."""
+        blocked = targets[:, None] == drawn.ids  # (P, S)
+        log_q = self.sampler.log_q(targets, self.aims.negatives)
+        contrast = sampled_softmax if self.aims.loss == "softmax" else noise_contrastive
+        return contrast(scores, others, log_q, drawn.log_q, blocked)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,67 +19,96 @@ if TYPE_CHECKING:
     from bench_neural.scorers import Asked, Scorer
 
 TILE = 1024  # pairs scored at once: what belongs to them stays in a core's cache
+LEAST = 128  # columns that are worth another thread
 
 
 class PairScorer:
     """Scores for a fixed batch of B requests over rows of a table of prepared items; a bench_index Scorer.
 
     table (N, width), float32 or bfloat16: what the scorer computed from each item alone, in the order of the graph's
-    nodes. It is kept as it is and computed with in float32.
+    nodes. It is kept as it is and computed with in float32. threads: each takes a share of the columns (items) of a
+    call and computes alone, since waiting for one another within every operation costs more than the operation.
     """
 
-    def __init__(self, scorer: Scorer, asked: Asked, table: Tensor, alone: bool = False) -> None:
-        self.scorer, self.asked, self.table, self.alone = scorer, asked, table, alone
-        self.rows = np.empty((TILE, table.shape[1]), np.float32)
+    def __init__(self, scorer: Scorer, asked: Asked, table: Tensor, threads: int = 1) -> None:
+        self.scorer, self.asked, self.table, self.threads = scorer, asked, table, threads
+        self.device = table.device.type != "cpu"
+        self.rows = [np.empty((TILE, table.shape[1]), np.float32) for _ in range(threads)]
         self.scores = np.empty((len(asked), 0), np.float32)
+        self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None  # ends with the last reference to it
 
     def part(self, start: int, stop: int) -> Self:
-        return type(self)(self.scorer, self.asked.rows(start, stop), self.table, alone=True)
+        return type(self)(self.scorer, self.asked.rows(start, stop), self.table)
 
-    @torch.inference_mode()
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """The scores float32 [B, stop - start] of the rows start .. stop - 1 of the table."""
-        self._use_one_thread()
-        batch = len(self.asked)
-        scores = np.empty((batch, stop - start), np.float32)
-        wide = min(stop - start, TILE)
-        high = max(1, TILE // max(1, wide))
-        for first in range(0, batch, high):
-            asked = self.asked.rows(first, first + high)
-            for left in range(start, stop, max(1, wide)):
-                right = min(left + wide, stop)
-                part = self.scorer.block(asked, self.table[left:right].float())
-                scores[first : first + high, left - start : right - start] = part.cpu().numpy()
+        scores = np.empty((len(self.asked), stop - start), np.float32)
+
+        def columns(left: int, right: int, _: int) -> None:
+            items = self.table[start + left : start + right].float()
+            high = max(1, TILE // (right - left))
+            for first in range(0, len(self.asked), high):
+                part = self.scorer.block(self.asked.rows(first, first + high), items)
+                scores[first : first + high, left:right] = part.cpu().numpy()
+
+        self._each(columns, stop - start, TILE)
         return scores
 
-    @torch.inference_mode()
     def pairs(self, nodes: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The scores float32 [B, C] of nodes int32 [B, C]; those beyond a row's count may be anything."""
-        self._use_one_thread()
-        batch, wide = nodes.shape
-        if self.scores.shape[1] < wide:
-            self.scores = np.zeros((batch, wide), np.float32)
-        wide = min(wide, TILE)
-        high = max(1, TILE // max(1, wide))
-        for first in range(0, batch, high):
-            asked = self.asked.rows(first, first + high)
-            most = int(counts[first : first + high].max(initial=0))
-            for left in range(0, most, wide):
-                place = np.s_[first : first + high, left : min(left + wide, most)]
-                self.scores[place] = self.scorer.pairs(asked, self._gathered(nodes[place])).cpu().numpy()
+        """The scores float32 [B, C] of nodes int32 [B, C]; those beyond a row's count may be anything, and the next
+        call may write to the same array."""
+        if self.scores.shape[1] < nodes.shape[1]:
+            self.scores = np.zeros(nodes.shape, np.float32)
+
+        def columns(left: int, right: int, thread: int) -> None:
+            high = max(1, TILE // (right - left))
+            for first in range(0, len(nodes), high):
+                most = min(right, int(counts[first : first + high].max()))
+                if most > left:
+                    place = np.s_[first : first + high, left:most]
+                    items = self._gathered(nodes[place], self.rows[thread])
+                    part = self.scorer.pairs(self.asked.rows(first, first + high), items)
+                    self.scores[place] = part.cpu().numpy()
+
+        self._each(columns, int(counts.max(initial=0)), TILE)
         return self.scores
 
-    def _gathered(self, nodes: NDArray[np.int32]) -> Tensor:
-        """The rows (high, wide, width) of nodes int32 [high, wide]: a buffer on the CPU, which may be overwritten."""
-        flat, width = np.ascontiguousarray(nodes).reshape(-1), self.table.shape[1]
-        if self.table.device.type != "cpu":
-            return self.table[torch.from_numpy(flat).to(self.table.device)].float().view(*nodes.shape, width)
-        gather(_numbers(self.table), flat, self.rows[: len(flat)])
-        return torch.from_numpy(self.rows[: len(flat)]).view(*nodes.shape, width)
+    def _each(self, columns: Callable[[int, int, int], None], size: int, wide: int) -> None:
+        """columns(left, right, thread) for 0 .. size - 1 in steps of at most `wide`, a share of them in each thread."""
+        parts = max(1, min(self.threads, size // LEAST))
 
-    def _use_one_thread(self) -> None:
-        if self.alone and torch.get_num_threads() != 1:
-            torch.set_num_threads(1)  # the calling thread's own
+        def share(start: int, stop: int, thread: int) -> None:
+            with torch.inference_mode(), _one_thread():
+                for left in range(start, stop, wide):
+                    columns(left, min(left + wide, stop), thread)
+
+        shares = [
+            (start, stop, at)
+            for at, (start, stop) in enumerate(pairwise(size * at // parts for at in range(parts + 1)))
+        ]
+        others = [self.pool.submit(share, *one) for one in shares[1:]] if self.pool else []
+        share(*shares[0])
+        for other in others:
+            other.result()
+
+    def _gathered(self, nodes: NDArray[np.int32], rows: NDArray[np.float32]) -> Tensor:
+        """The rows (high, wide, width) of nodes int32 [high, wide]: on the CPU in a buffer that may be overwritten."""
+        flat, shape = np.ascontiguousarray(nodes).reshape(-1), (*nodes.shape, self.table.shape[1])
+        if self.device:
+            return self.table[torch.from_numpy(flat).to(self.table.device)].float().view(shape)
+        gather(_numbers(self.table), flat, rows[: len(flat)])
+        return torch.from_numpy(rows[: len(flat)]).view(shape)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """torch's operations use the calling thread alone; other threads keep their own number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _numbers(table: Tensor) -> NDArray[Any]:

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from bench import Evaluation, Requests, recall
+from bench import Evaluation
 from bench_dvf.network import Network
+from bench_neural.validation import recall_of_scores
 
-SHORTLIST = 500
-REQUESTS_AT_ONCE = 64
+CANDIDATES = 10_000  # of a large catalog, that the targets are ranked among
+REQUESTS = 500  # that are asked at most
+REQUESTS_AT_ONCE = 8
 
 
-def shortlist_recall(network: Network, evaluation: Evaluation, k: int = 50) -> float:
-    """Mean recall@k of the best k by the whole score among the 500 items of the largest inner product.
+class Validation:
+    """Mean recall@k of the whole score over a sample of requests and items that stays the same from call to call.
 
-    The refinement starts at zero and rarely lifts an item from further down, so this follows the recall over the whole
-    catalog at a fraction of its cost.
+    Up to 10,000 items all are candidates; of a larger catalog the targets and 10,000 others are, drawn evenly, and k
+    falls with the share that they are (to no less than 10), so that the recall tells epochs apart as that over all
+    items would.
     """
-    items = network.items()  # (N, d + 1)
-    table = network.scorer.items(items)  # (N, width)
-    total = 0.0
-    for begin in range(0, len(evaluation.requests), REQUESTS_AT_ONCE):
-        requests = evaluation.requests[begin : begin + REQUESTS_AT_ONCE]
-        best = _best(network, requests, items, table, k)
-        total += float(recall(best, evaluation.targets[begin : begin + REQUESTS_AT_ONCE], k).sum())
-    return total / max(1, len(evaluation.requests))
 
+    def __init__(self, evaluation: Evaluation, size: int, rng: np.random.Generator, k: int = 50) -> None:
+        count = len(evaluation.requests)
+        rows = np.sort(rng.choice(count, min(REQUESTS, count), replace=False))
+        self.evaluation = Evaluation(evaluation.requests.take(rows), evaluation.targets.take(rows))
+        drawn = rng.choice(size, min(CANDIDATES, size), replace=False)
+        self.candidates = np.union1d(drawn, self.evaluation.targets.values).astype(np.int64)  # (C,)
+        self.k = max(min(k, 10), round(k * len(self.candidates) / max(1, size)))
 
-def _best(network: Network, requests: Requests, items: Tensor, table: Tensor, k: int) -> np.ndarray:
-    """The best k of the shortlist, int32 [B, k]."""
-    asked = network.requests(requests, items)
-    inner = asked.state @ items.T  # (B, N)
-    rows = torch.from_numpy(requests.exclude.rows()).to(items.device)
-    barred = torch.from_numpy(requests.exclude.values.astype(np.int64)).to(items.device)
-    inner[rows, barred] = -torch.inf
-    kept, shortlist = inner.topk(min(SHORTLIST, len(items)))  # (B, S)
-    scores = network.scorer.pairs(asked, table[shortlist])  # (B, S)
-    scores = torch.where(kept == -torch.inf, -torch.inf, scores)
-    best = scores.topk(min(k, scores.shape[1])).indices  # (B, k)
-    found: np.ndarray = shortlist.gather(1, best).int().cpu().numpy()
-    return found
+    def __call__(self, network: Network) -> float:
+        items = network.items()  # (N, d + 1)
+        table = network.scorer.items(items[torch.from_numpy(self.candidates).to(items.device)])  # (C, width)
+        total = 0.0
+        for begin in range(0, len(self.evaluation.requests), REQUESTS_AT_ONCE):
+            part = slice(begin, begin + REQUESTS_AT_ONCE)
+            requests = self.evaluation.requests[part]
+            scores = network.scorer.block(network.requests(requests, items), table)  # (B, C)
+            total += recall_of_scores(
+                scores, Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
+            )
+        return total / max(1, len(self.evaluation.requests))

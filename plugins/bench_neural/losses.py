@@ -73,6 +73,26 @@ def sampled_softmax(
     return (torch.logaddexp(target, candidates.logsumexp(1)) - target).mean()
 
 
+def noise_contrastive(
+    target_scores: Tensor,
+    candidate_scores: Tensor,
+    target_log_q: Tensor,
+    candidate_log_q: Tensor,
+    blocked: Tensor,
+) -> Tensor:
+    """Noise-contrastive estimation: each target against the drawn candidates, told apart one by one.
+
+    -log sigmoid(s - log q) of the target, plus -log(1 - sigmoid(s - log q)) of every draw; q is the expected number of
+    draws, so that the best score is the logarithm of the probability itself. A candidate drawn c times has the
+    candidate_log_q of sampled_softmax, log q - log c, and counts by c softplus(s - log q) ~ softplus(s - log q + log c)
+    where that is small, as it is for all but the likeliest items. Shapes as in `sampled_softmax`. Gutmann and
+    Hyvarinen, AISTATS 2010.
+    """
+    wanted = functional.softplus(target_log_q - target_scores)  # (P,)
+    unwanted = functional.softplus(candidate_scores - candidate_log_q).masked_fill(blocked, 0.0)  # (P, S)
+    return (wanted + unwanted.sum(1)).mean()
+
+
 def binary_cross_entropy(
     target_scores: Tensor, candidate_scores: Tensor, blocked: Tensor, temperature: float = 1.0
 ) -> Tensor:

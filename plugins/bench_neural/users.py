@@ -50,12 +50,12 @@ class UserEncoder(nn.Module):
     def requests(self, requests: Requests, items: Tensor) -> Tensor:
         """The state (B, d) of each request after its whole history; items (N, d): vectors of the catalog."""
         rows = max(1, _MOMENTS // (self.length + 1))
-        if len(requests) <= rows:
-            return self._requests(requests, items)
-        return torch.cat([self._requests(requests[at : at + rows], items) for at in range(0, len(requests), rows)])
+        parts = [self.read(requests[at : at + rows], items) for at in range(0, max(1, len(requests)), rows)]
+        return torch.cat([last(states, lengths) for states, _, lengths in parts])
 
-    def _requests(self, requests: Requests, items: Tensor) -> Tensor:
+    def read(self, requests: Requests, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All states (B, L + 1, d), the vectors (B, L, d) of the items met, and how many those are, int64 (B,)."""
         ids, lengths = aligned(requests.history, self.length)  # (B, L), (B,)
         codes, weights = self.profiles.encode(requests.profiles, len(requests))
         history = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(items.device), items)  # (B, L, d)
-        return last(self(history, codes, weights), torch.from_numpy(lengths).to(items.device))
+        return self(history, codes, weights), history, torch.from_numpy(lengths).to(items.device)

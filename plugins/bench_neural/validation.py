@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import Evaluation, recall
@@ -31,11 +32,23 @@ def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: i
     return total / max(1, len(users))
 
 
-def recall_of_scores(scores: Tensor, evaluation: Evaluation, k: int = 50) -> float:
-    """Sum of recall@k over requests by scores (B, N) of all items; changes `scores` where items are excluded."""
+def recall_of_scores(
+    scores: Tensor, evaluation: Evaluation, k: int = 50, candidates: NDArray[np.int64] | None = None
+) -> float:
+    """Sum of recall@k over requests by scores (B, C) of the candidates, int64 [C] ascending, or of all items.
+
+    Changes `scores` where items are excluded.
+    """
     exclude = evaluation.requests.exclude
-    rows, ids = torch.from_numpy(exclude.rows()), torch.from_numpy(exclude.values.astype("int64"))
+    rows, ids = exclude.rows(), exclude.values.astype(np.int64)
+    if candidates is not None:
+        places = np.searchsorted(candidates, ids).clip(max=len(candidates) - 1)
+        inside = candidates[places] == ids
+        rows, ids = rows[inside], places[inside]
     inside = ids < scores.shape[1]
-    scores[rows[inside].to(scores.device), ids[inside].to(scores.device)] = -torch.inf
+    where = (torch.from_numpy(part[inside]).to(scores.device) for part in (rows, ids))
+    scores[tuple(where)] = -torch.inf
     best = scores.topk(min(k, scores.shape[1])).indices.int().cpu().numpy()  # (B, k)
+    if candidates is not None:
+        best = candidates[best].astype(np.int32)
     return float(recall(best, evaluation.targets, k).sum())

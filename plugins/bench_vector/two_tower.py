@@ -138,7 +138,16 @@ class TwoTower:
             )
             schedule = self._schedule(counts)
             validate = partial(self._validate, validation)
-            fit(self.towers_, windows, objective, validate, schedule, context, generators=[generator])
+            fit(
+                self.towers_,
+                windows,
+                objective,
+                validate,
+                schedule,
+                context,
+                generators=[generator],
+                tables=self.towers_.tables(),
+            )
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:

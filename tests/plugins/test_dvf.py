@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
 from bench.testing import check_method
@@ -17,7 +18,6 @@ SMALL = {
     "length": 12,
     "behaviours": 6,
     "blocks": 1,
-    "attention": 8,
     "hidden": 16,
     "negatives": 64,
     "batch": 32,
@@ -26,8 +26,20 @@ SMALL = {
 }
 
 
-def test_it_keeps_the_contract():
-    check_method(DVF, SMALL)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"scorer": "inner", "structure": "hnsw", "entry": 20},
+        {"scorer": "interests", "structure": "medoids", "early_stop": 2},
+        {"scorer": "mol", "structure": "knn", "walk": "classic"},
+        {"scorer": "dnn", "structure": "hnswlib", "covisited": 4, "loss": "nce", "quota": 0},
+        {"precision": "bfloat16", "joint": False, "epsilon": 0.1, "smoothing": 1.0},
+    ],
+    ids=lambda settings: settings.get("scorer", "attention"),
+)
+def test_it_keeps_the_contract(settings):
+    check_method(DVF, {**SMALL, **settings})
 
 
 def graph_of(*sizes):

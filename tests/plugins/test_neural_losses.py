@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench_neural.losses import binary_cross_entropy, full_softmax, sampled_softmax
+from bench_neural.losses import binary_cross_entropy, full_softmax, noise_contrastive, sampled_softmax
 
 
 def test_full_softmax_by_hand() -> None:
@@ -64,3 +64,39 @@ def test_binary_cross_entropy_by_hand() -> None:
         torch.tensor([2.0]), torch.tensor([[0.0, 5.0]]), torch.tensor([[False, True]]), temperature=2.0
     )
     assert float(value) == pytest.approx(log(1 + exp(-1)) + log(2), abs=1e-6)
+
+
+def test_noise_contrastive_by_hand() -> None:
+    # target 1 - log 2 against draws 0 - log .5 and one that is blocked: each told apart from noise by a sigmoid
+    value = noise_contrastive(
+        torch.tensor([1.0]),
+        torch.tensor([[0.0, 5.0]]),
+        torch.tensor([log(2)]),
+        torch.tensor([log(0.5), 0.0]),
+        torch.tensor([[False, True]]),
+    )
+    assert float(value) == pytest.approx(log(1 + 2 * exp(-1)) + log(1 + 2), abs=1e-6)
+
+
+def test_noise_contrastive_learns_log_probabilities() -> None:
+    # three items of chances .6, .3, .1, eight even draws each: the scores that minimise the mean loss are log p
+    chances = torch.tensor([0.6, 0.3, 0.1])
+    scores = torch.zeros(3, requires_grad=True)
+    optimiser = torch.optim.LBFGS([scores], max_iter=50)
+    log_q = torch.full((3,), log(8 / 3))
+
+    def step() -> torch.Tensor:
+        optimiser.zero_grad()
+        wanted = sum(
+            p
+            * noise_contrastive(
+                s[None], torch.zeros(1, 0), q[None], torch.zeros(0), torch.zeros(1, 0, dtype=torch.bool)
+            )
+            for p, s, q in zip(chances, scores, log_q, strict=True)
+        )
+        noise = functional.softplus(scores - log_q).sum() * 8 / 3
+        (wanted + noise).backward()
+        return wanted + noise
+
+    optimiser.step(step)
+    torch.testing.assert_close(scores.detach(), chances.log(), atol=1e-3, rtol=0)

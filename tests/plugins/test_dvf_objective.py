@@ -1,0 +1,78 @@
+"""What DVF learns: the adversarial task by its definition, and which networks the whole score teaches."""
+
+import numpy as np
+import pytest
+import torch
+
+from bench import Catalog, Interactions, Ragged
+from bench_dvf.network import Network
+from bench_dvf.objective import Aims, Objective
+from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.history import CausalTransformer
+from bench_neural.negatives import NegativeSampler
+from bench_neural.scorers import scorer_of
+from bench_neural.users import UserEncoder
+from bench_neural.windows import Windows
+
+ITEMS = 40
+
+
+@pytest.fixture
+def world():
+    rng = np.random.default_rng(0)
+    by_user = Ragged.from_rows([rng.integers(ITEMS, size=9).astype(np.int32) for _ in range(6)])
+    return Interactions(by_user.rows().astype(np.int32), by_user.values, by_user)
+
+
+def objective(world, **aims):
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    counts = np.bincount(world.items, minlength=ITEMS)
+    encoder = ItemEncoder(Catalog(ITEMS), counts > 0, 8, id_dropout=0.0)
+    users = UserEncoder(ProfileEncoder({}, 8), CausalTransformer(8, 8, 1, 2, 0.0), 8, 8)
+    users.bind({}, len(world.by_user))
+    network = Network(encoder, users, scorer_of("attention", 8, 4, 16, 2), counts)
+    settings = {"negatives": 16, "moments": 2, "joint": True, "loss": "softmax", "later": 0.0} | aims
+    batch = next(iter(Windows(world, 8, 0.0, 6, generator)))
+    return Objective(network, counts, NegativeSampler(counts, generator), generator, Aims(**settings)), batch
+
+
+def test_the_whole_score_teaches_the_other_networks_only_when_it_may(world):
+    gradients = {}
+    for joint in (True, False):
+        aim, batch = objective(world, joint=joint)
+        aim._inner = lambda moments, drawn: torch.zeros(())
+        aim(batch).backward()
+        gradients[joint] = aim.network.encoder.ids.grad
+        assert all(weights.grad is not None for weights in aim.network.scorer.parameters())
+    assert gradients[True].abs().sum() > 0 and gradients[False] is None
+
+
+def test_no_step_is_no_divergence_and_a_larger_step_a_larger_one(world):
+    values = []
+    for epsilon, smoothing in ((0.0, 0.0), (0.0, 100.0), (0.1, 100.0), (0.5, 100.0)):
+        aim, batch = objective(world, epsilon=epsilon, smoothing=smoothing)
+        values.append(float(aim(batch).detach()))
+    assert values[1] == pytest.approx(values[0], abs=1e-3)
+    assert values[1] + 1e-3 < values[2] < values[3]
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_the_step_goes_against_the_score(world, joint):
+    """The candidates' vectors move by epsilon times their mean size, along the sign of the loss's gradient."""
+    aim, batch = objective(world, epsilon=0.5, smoothing=1.0, joint=joint)
+    seen = []
+    scores = aim._scores
+
+    def noting(asked, candidates, wanted):
+        seen.append(candidates)
+        return scores(asked, candidates, wanted)
+
+    aim._scores = noting
+    aim(batch)
+    before, after = seen[-2].detach(), seen[-1].detach()
+    size = 0.5 * before[:, :-1].abs().mean()
+    moved = (after - before)[:, :-1]
+    moved = moved[moved.abs() > 0]
+    assert len(moved) and torch.allclose(moved.abs(), size.expand_as(moved), atol=1e-6)
+    assert torch.equal(before[:, -1], after[:, -1])
