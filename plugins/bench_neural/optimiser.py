@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -43,51 +43,48 @@ class RowAdam:
 
 
 class Optimiser:
-    """AdamW for the model's parameters, RowAdam for those of `tables`, whose gradients are sparse.
+    """AdamW for a model's parameters, RowAdam for those whose gradients are sparse (`embedding(..., sparse=True)`).
 
     Both rates are multiplied by the factor of each step; clip bounds the norm of the gradient of all taken together.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        tables: Sequence[nn.Parameter],
-        learning_rate: float,
-        tables_rate: float,
-        weight_decay: float,
-        clip: float,
+        self, model: nn.Module, learning_rate: float, tables_rate: float, weight_decay: float, clip: float
     ) -> None:
-        known = {id(table) for table in tables}
-        self.weights = [weight for weight in model.parameters() if id(weight) not in known]
-        self.tables = [RowAdam(table, weight_decay) for table in tables]
-        self.learning_rate, self.tables_rate, self.clip = learning_rate, tables_rate, clip
-        self.adam = torch.optim.AdamW(
-            self.weights or [torch.zeros(0)], lr=learning_rate, weight_decay=weight_decay, fused=True
-        )
+        self.weights = list(model.parameters())
+        self.learning_rate, self.tables_rate = learning_rate, tables_rate
+        self.weight_decay, self.clip = weight_decay, clip
+        self.adam = torch.optim.AdamW(self.weights, lr=learning_rate, weight_decay=weight_decay, fused=True)
+        self.rows: dict[int, RowAdam] = {}  # by the parameter's number
 
     def step(self, loss: Tensor, factor: float) -> None:
         """One step against the gradient of `loss`, at `factor` times the learning rates."""
-        for weight in [*self.weights, *(one.table for one in self.tables)]:
-            weight.grad = None
+        self.adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        moves = [(one, *distinct(one.table.grad)) for one in self.tables if one.table.grad is not None]
-        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        gradients += [gradient for _, _, gradient in moves]
+        moves, gradients = [], []
+        for at, weight in enumerate(self.weights):
+            if weight.grad is None:
+                continue
+            if weight.grad.is_sparse:
+                rows, values = distinct(weight.grad)
+                moves.append((self._rows(at), rows, values))
+                weight.grad = None  # AdamW passes it over
+            gradients.append(values if weight.grad is None else weight.grad)
         norm = nn.utils.get_total_norm(gradients)
         torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
         for group in self.adam.param_groups:
             group["lr"] = self.learning_rate * factor
         self.adam.step()
-        for one, rows, gradient in moves:
-            one.step(rows, gradient, self.tables_rate * factor)
+        for table, rows, values in moves:
+            table.step(rows, values, self.tables_rate * factor)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Everything that a step depends on besides weights and gradients, by name."""
         for at, weight in enumerate(self.weights):
             for name, value in self.adam.state[weight].items():
                 yield f"adam.{at}.{name}", value
-        for at, one in enumerate(self.tables):
-            for name, value in one.state.items():
+        for at, table in self.rows.items():
+            for name, value in table.state.items():
                 yield f"rows.{at}.{name}", value
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -98,14 +95,17 @@ class Optimiser:
                 weight = self.weights[int(at)]
                 self.adam.state[weight][name] = value.to(weight.device, copy=True)
             else:
-                self.tables[int(at)].state[name].copy_(value)
+                self._rows(int(at)).state[name].copy_(value)
+
+    def _rows(self, at: int) -> RowAdam:
+        if at not in self.rows:
+            self.rows[at] = RowAdam(self.weights[at], self.weight_decay)
+        return self.rows[at]
 
 
 @torch.no_grad()
 def distinct(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The rows int64 (n,) of a table's sparse gradient, ascending, each once, and their gradients (n, d) summed."""
-    if not gradient.is_sparse:
-        raise TypeError("a table's gradient must be sparse: functional.embedding(rows, table, sparse=True)")
     rows, place = torch.unique(gradient._indices()[0], return_inverse=True)
     values = gradient._values()
     return rows, values.new_zeros(len(rows), values.shape[1]).index_add_(0, place, values)

@@ -106,19 +106,16 @@ def fit(
     context: Context,
     measure: str = "recall@50",
     generators: Sequence[torch.Generator] = (),
-    tables: Sequence[nn.Parameter] = (),
 ) -> Outcome:
     """Minimise `loss(batch)` over the model's parameters; leaves the weights of the best validation in the model.
 
     `validate()` is called after each epoch with the model in evaluation mode and without gradients; larger is better.
     generators: all that batches and loss draw from, besides torch's global one and context.rng; whatever else the loss
-    remembers must be a persistent buffer of the model, or a resumed training will differ. tables: parameters (N, d)
-    whose gradients are sparse, moved row by row (`RowAdam`).
+    remembers must be a persistent buffer of the model, or a resumed training will differ. Parameters (N, d) whose
+    gradients are sparse are moved row by row, at the schedule's `tables_rate` (see `optimiser.RowAdam`).
     """
     rate = schedule.learning_rate
-    optimiser = Optimiser(
-        model, tables, rate, schedule.tables_rate or rate, weight_decay=schedule.weight_decay, clip=schedule.clip
-    )
+    optimiser = Optimiser(model, rate, schedule.tables_rate or rate, schedule.weight_decay, schedule.clip)
     chance, checkpoint = Chance(generators, context), Checkpoint(context.checkpoint)
     course = _Course(total=max(1, schedule.epochs * len(epoch)))
     began = time.monotonic()  # a limit on the work, not a measurement: the harness does the timing

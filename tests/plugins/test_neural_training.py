@@ -184,7 +184,7 @@ def train_small(lent: Context, killed_at: int = 0, epochs: int = 4, seconds: flo
             return -float((model(torch.arange(50)) - 0.3).square().mean()) + 10 * lent.rng.random()
 
         schedule = Schedule(epochs, 3, seconds, learning_rate=0.03, final=0.1)
-        outcome = fit(model, epoch, loss, validate, schedule, lent, generators=[generator], tables=[model.table])
+        outcome = fit(model, epoch, loss, validate, schedule, lent, generators=[generator])
     return model, outcome, batches
 
 
