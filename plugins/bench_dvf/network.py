@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench import Requests
-from bench_neural.encoders import ItemBias, ItemEncoder, is_sparse
+from bench_neural.encoders import ItemBias, ItemEncoder
 from bench_neural.scorers import Asked, Scorer, joined
 from bench_neural.users import UserEncoder
 
@@ -30,10 +30,6 @@ class Network(nn.Module):
         dim = encoder.dim
         self.refine = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
         nn.init.zeros_(self.refine[-1].weight)
-
-    def tables(self) -> list[nn.Parameter]:
-        """The tables whose gradients are sparse."""
-        return [table for table in (self.encoder.ids, self.bias.table) if is_sparse(table)]
 
     def items(self, ids: Tensor | None = None) -> Tensor:
         """The vectors (n, d + 1) of `ids` int64 (n,), or of the whole bound catalog; the last number is the bias."""

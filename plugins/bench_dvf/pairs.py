@@ -27,10 +27,12 @@ class PairScorer:
 
     table (N, width), float32 or bfloat16: what the scorer computed from each item alone, in the order of the graph's
     nodes. It is kept as it is and computed with in float32. threads: each takes a share of the columns (items) of a
-    call and computes alone, since waiting for one another within every operation costs more than the operation.
+    call and computes alone, since waiting for one another within every operation costs more than the operation. 0: as
+    many as torch uses.
     """
 
-    def __init__(self, scorer: Scorer, asked: Asked, table: Tensor, threads: int = 1) -> None:
+    def __init__(self, scorer: Scorer, asked: Asked, table: Tensor, threads: int = 0) -> None:
+        threads = threads or torch.get_num_threads()
         self.scorer, self.asked, self.table, self.threads = scorer, asked, table, threads
         self.device = table.device.type != "cpu"
         self.rows = [np.empty((TILE, table.shape[1]), np.float32) for _ in range(threads)]
@@ -38,7 +40,7 @@ class PairScorer:
         self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None  # ends with the last reference to it
 
     def part(self, start: int, stop: int) -> Self:
-        return type(self)(self.scorer, self.asked.rows(start, stop), self.table)
+        return type(self)(self.scorer, self.asked.rows(start, stop), self.table, threads=1)
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """The scores float32 [B, stop - start] of the rows start .. stop - 1 of the table."""

@@ -15,9 +15,9 @@ SPREAD = 0.25  # length of an embedding at first
 SPARSE = 50_000  # rows from which on a table's gradient is sparse: a batch touches few of them
 
 
-def is_sparse(table: Tensor) -> bool:
-    """Whether a table (N, d) is so large that its gradients are sparse: one of the `tables` that `fit` is told of."""
-    return len(table) >= SPARSE
+def looked_up(rows: Tensor, table: Tensor) -> Tensor:
+    """Rows (n, d) of a table (N, d), whose gradient is sparse where the table is large."""
+    return functional.embedding(rows, table, sparse=len(table) >= SPARSE)
 
 
 class FeatureEmbedding(nn.Module):
@@ -88,9 +88,7 @@ class ItemEncoder(nn.Module):
             rows, codes, weights = rows[ids], codes[ids], weights[ids]
         if self.training and self.id_dropout > 0:
             rows = rows * (torch.rand(len(rows), device=rows.device) >= self.id_dropout)
-        return functional.embedding(rows, self.ids, sparse=is_sparse(self.ids)) + self.features(
-            codes, weights
-        )  # (n, d)
+        return looked_up(rows, self.ids) + self.features(codes, weights)  # (n, d)
 
 
 class ItemBias(nn.Module):
@@ -108,7 +106,7 @@ class ItemBias(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Biases (n, 1) of the rows int64 (n,) that ItemEncoder.rows gives for ids."""
-        return functional.embedding(rows, self.table, sparse=is_sparse(self.table))
+        return looked_up(rows, self.table)
 
 
 class ProfileEncoder(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench import Requests
-from bench_neural.encoders import ItemBias, ItemEncoder, is_sparse
+from bench_neural.encoders import ItemBias, ItemEncoder
 from bench_neural.losses import binary_cross_entropy, full_softmax, sampled_softmax
 from bench_neural.negatives import NegativeSampler, in_batch, owned
 from bench_neural.users import UserEncoder
@@ -30,11 +30,6 @@ class Towers(nn.Module):
         self.users = users
         self.bias = bias
         self.normalise = normalise
-
-    def tables(self) -> list[nn.Parameter]:
-        """The tables whose gradients are sparse."""
-        tables = [self.encoder.ids] if self.bias is None else [self.encoder.ids, self.bias.table]
-        return [table for table in tables if is_sparse(table)]
 
     def items(self, ids: Tensor | None = None) -> Tensor:
         """Vectors (n, D) of `ids` int64 (n,), or of the whole bound catalog, not yet comparable."""

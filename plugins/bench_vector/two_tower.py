@@ -146,7 +146,6 @@ class TwoTower:
                 schedule,
                 context,
                 generators=[generator],
-                tables=self.towers_.tables(),
             )
 
     @hookimpl
