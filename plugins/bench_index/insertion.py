@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from bench import Ragged
 from bench_index.graph import Graph
-from bench_index.knn import cells, near_cells, nearest
+from bench_index.knn import cells, near_cells
 from bench_index.locality import locality_order
 from bench_index.prune import both_ways, connected, occluded, ragged, stacked
 
-PROBES = 16  # cells that a group of new vectors is compared with
+PROBES = 16  # cells that a new vector is compared with
 
 
 def insert(
@@ -60,20 +60,9 @@ def _near(rows: NDArray[np.float32], graph: Graph, k: int, threads: int) -> NDAr
 
     The old nodes of each level and the new ones stand in locality orders: runs of them are cells.
     """
-    old = len(graph)
-    new = rows[old:]
-    bounds = np.unique(np.concatenate([cells(old), graph.sizes, old + cells(len(new))]))
-    bounds = bounds[bounds <= len(rows)]
-    means = np.add.reduceat(rows, bounds[:-1], axis=0) / np.diff(bounds)[:, None].astype(np.float32)
-    home = nearest(new, means, 1, threads=threads)[0][:, 0]  # new vectors of one cell are looked up together
-    order = np.argsort(home, kind="stable")
-    groups = np.searchsorted(home[order], np.arange(len(means) + 1))
-    near, _ = near_cells(new[order], groups, rows, bounds, k + 1, probes=PROBES, threads=threads)
-    found = np.empty_like(near)
-    found[order] = near
-    own = found == np.arange(old, len(rows))[:, None]  # itself is taken out, or else the last
-    own[~own.any(1), -1] = True
-    return found[~own].reshape(len(new), k)
+    old, new = len(graph), len(rows) - len(graph)
+    bounds = np.concatenate([cells(old), graph.sizes, old + cells(new)])
+    return near_cells(rows[old:], rows, np.unique(bounds), k, probes=PROBES, first=old, threads=threads)[0]
 
 
 def _side_by_side(one: Ragged, other: Ragged) -> Ragged:

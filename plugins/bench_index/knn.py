@@ -18,11 +18,18 @@ def neighbours(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The k nearest other vectors of each, nearest first: numbers int32 and squared distances float32 [N, k].
 
-    vectors float32 [N, D] in a locality order. A cell of it is compared with the `probes` cells whose means are nearest
-    to its own (itself among them); 0: with all, which is exact. Padded with -1 and infinity.
+    vectors float32 [N, D] in a locality order. A vector is compared with the members of the `probes` cells of the order
+    whose means are nearest to it; 0: of all, which is exact. Padded with -1 and infinity.
     """
-    bounds = cells(len(vectors))
-    return near_cells(vectors, bounds, vectors, bounds, k, probes=probes, first=0, threads=threads)
+    return near_cells(vectors, vectors, cells(len(vectors)), k, probes=probes, first=0, threads=threads)
+
+
+def nearest(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, *, threads: int = 1
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The k nearest of vectors float32 [N, D] to each of queries float32 [B, D], exactly: int32 and float32 [B, k]."""
+    bounds = np.minimum(np.arange(0, len(vectors) + CELL, CELL), len(vectors))
+    return near_cells(queries, vectors, bounds, k, threads=threads)
 
 
 def cells(size: int) -> NDArray[np.int64]:
@@ -32,7 +39,6 @@ def cells(size: int) -> NDArray[np.int64]:
 
 def near_cells(
     queries: NDArray[np.float32],
-    query_bounds: NDArray[np.int64],
     vectors: NDArray[np.float32],
     bounds: NDArray[np.int64],
     k: int,
@@ -43,47 +49,40 @@ def near_cells(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The k nearest of vectors float32 [N, D] to each of queries float32 [B, D]: int32 and float32 [B, k].
 
-    Both stand in cells, given by their bounds; a cell of queries is compared with the `probes` cells of vectors whose
-    means are nearest to its own, 0: with all. first: where the queries are themselves vectors, the number of the first;
-    they are not their own neighbours.
+    vectors stand in cells with the given bounds; a query is compared with the members of the `probes` cells whose means
+    are nearest to it, 0: of all. Quickest where queries near one another stand together. first: where the queries are
+    themselves vectors, the number of the first; they are not their own neighbours.
     """
     ids, distances = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), np.inf, np.float32)
+    bounds = np.unique(bounds)  # no empty cells
     if not len(queries) or not len(vectors):
         return ids, distances
-    own, norms = (np.einsum("nd,nd->n", rows, rows) for rows in (queries, vectors))
-    (starts, stops, means), (begins, ends, centres) = _means(vectors, bounds), _means(queries, query_bounds)
-    away = np.einsum("cd,cd->c", means, means) - 2 * (centres @ means.T)  # (cells, cells), but for a row's constant
-    near = np.argsort(away, axis=1, kind="stable")[:, : probes or None]
+    starts, stops = bounds[:-1], bounds[1:]
+    means = np.add.reduceat(vectors, starts, axis=0) / (stops - starts)[:, None].astype(np.float32)
+    own, norms, centres = (np.einsum("nd,nd->n", rows, rows) for rows in (queries, vectors, means))
+    probes = min(probes or len(means), len(means))
     shift = -len(queries) - 1 if first is None else first  # the number of the first query as a vector
 
     def work(lo: int, hi: int) -> None:
-        for cell in range(lo, hi):
-            rows = slice(begins[cell], ends[cell])
-            for other in near[cell]:
-                start, stop = starts[other], stops[other]
-                products = queries[rows] @ vectors[start:stop].T
-                _keep(products, own[rows], norms[start:stop], start, shift + rows.start, ids[rows], distances[rows])
+        some, everyone = queries[lo:hi], np.arange(hi - lo)
+        wanted, away = np.empty((hi - lo, probes), np.int32), np.full((hi - lo, probes), np.inf, np.float32)
+        _keep(some @ means.T, everyone, own[lo:hi], centres, 0, -hi, wanted, away)
+        rows, wanted = np.repeat(everyone, probes), wanted.ravel()
+        order = np.argsort(wanted, kind="stable")
+        ends = np.concatenate([[0], np.cumsum(np.bincount(wanted, minlength=len(means)))])
+        for cell in np.argsort(-np.diff(ends), kind="stable"):  # the one that most are in first: bounds the others
+            asking = rows[order[ends[cell] : ends[cell + 1]]]
+            if not len(asking):
+                break
+            members = slice(starts[cell], stops[cell])
+            products = some[asking] @ vectors[members].T
+            _keep(
+                *(products, asking, own[lo:hi], norms[members], starts[cell], shift + lo),
+                *(ids[lo:hi], distances[lo:hi]),
+            )
 
-    in_parts(len(near), 1, threads, work)
+    in_parts(len(queries), CELL, threads, work)
     return ids, distances
-
-
-def _means(
-    vectors: NDArray[np.float32], bounds: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """First and last bounds int64 [C] and means float32 [C, D] of the cells that are not empty."""
-    full = np.diff(bounds) > 0
-    starts, stops = bounds[:-1][full], bounds[1:][full]
-    sums = np.add.reduceat(vectors, starts, axis=0)
-    return starts, stops, sums / (stops - starts)[:, None].astype(np.float32)
-
-
-def nearest(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, *, threads: int = 1
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The k nearest of vectors float32 [N, D] to each of queries float32 [B, D], exactly: int32 and float32 [B, k]."""
-    every = (np.minimum(np.arange(0, len(rows) + CELL, CELL), len(rows)) for rows in (queries, vectors))
-    return near_cells(queries, next(every), vectors, next(every), k, threads=threads)
 
 
 def refine(
@@ -118,14 +117,15 @@ def _put(ids, distances, node, distance):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _keep(products, row_norms, norms, start, first, ids, distances):  # type: ignore[no-untyped-def]
-    """Merge a block of inner products [R, C] into the lists [R, k]; column j is node start + j, row i node first + i,
-    which is no neighbour of its own."""
+def _keep(products, rows, row_norms, norms, start, first, ids, distances):  # type: ignore[no-untyped-def]
+    """Merge a block of inner products [R, C] into the lists `rows` int64 [R] of ids and distances; column j is node
+    start + j, list i that of node first + i, which is no neighbour of its own."""
     last = ids.shape[1] - 1
-    for row in range(len(products)):
+    for at in range(len(rows)):
+        row = rows[at]
         own, worst = row_norms[row], distances[row, last]
         for column in range(len(norms)):
-            distance = own + norms[column] - 2 * products[row, column]
+            distance = own + norms[column] - 2 * products[at, column]
             if distance < worst and start + column != first + row:
                 _put(ids[row], distances[row], np.int32(start + column), max(distance, np.float32(0)))
                 worst = distances[row, last]

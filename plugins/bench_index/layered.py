@@ -13,7 +13,7 @@ from bench_index.knn import neighbours, refine
 from bench_index.locality import drawn_levels, locality_order
 from bench_index.prune import both_ways, connected, occluded, ragged
 
-PROBES = 12  # cells compared with each cell; REFINEMENTS make up for what lies farther
+PROBES = 10  # cells with whose members each vector is compared; REFINEMENTS make up for what lies farther
 REFINEMENTS = (16, 32, 32)  # neighbours whose neighbours are looked at, round by round
 
 

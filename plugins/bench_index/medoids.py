@@ -73,10 +73,8 @@ def clustered(
 
 def _assigned(vectors: NDArray[np.float32], medoids: NDArray[np.int64], threads: int) -> NDArray[np.int64]:
     """The place in `medoids` of the nearest one to each vector, and of each medoid its own."""
-    bounds = cells(len(vectors))
-    near, _ = near_cells(
-        vectors, bounds, vectors[medoids], np.searchsorted(medoids, bounds), 1, probes=PROBES, threads=threads
-    )
+    bounds = np.searchsorted(medoids, cells(len(vectors)))
+    near, _ = near_cells(vectors, vectors[medoids], bounds, 1, probes=PROBES, threads=threads)
     found = near[:, 0].astype(np.int64)
     found[medoids] = np.arange(len(medoids))
     return found
