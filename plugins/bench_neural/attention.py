@@ -10,7 +10,7 @@ from bench_neural.encoders import SPREAD
 from bench_neural.scorers import ABSENT, DNN, Asked, with_one
 
 AKIN = 2.5 / SPREAD**2  # at first, each feature that two items share adds 2.5 to the logit
-HIGHEST = 40.0  # logits are cut here, so that exp and the sum over behaviours stay finite
+LEAST = 1e-30  # weight of the empty behaviour, so that the soft maximum stays below 69
 
 
 class TargetAttention(DNN):
@@ -21,8 +21,9 @@ class TargetAttention(DNN):
     on behaviours and target, scaled dot-product attention; the target's is the item network before). Departures: the
     inner product, as in DNN; and the last term, a soft maximum over behaviours, which softmax otherwise forgets.
 
-    What is left for a pair is one product with the request's d + 2 x (L + 2) keys (the state among them, and with each
-    key the age's bias, which meets the item's constant 1), exp, one with its values, and the MLP from its second layer.
+    What is left for a pair: the product with the request's keys (an item brings a constant 1, which meets the age's
+    bias), a softmax, the product with its values, which are behind the first score layer already and hold the request's
+    own slice of it, and the MLP from its second layer. The soft maximum is read off the empty behaviour's weight.
     """
 
     def __init__(self, dim: int, hidden: int = 128, behaviours: int = 32) -> None:
@@ -43,44 +44,37 @@ class TargetAttention(DNN):
 
     @property
     def flops(self) -> int:
-        columns = self.behaviours + 1
-        attention = 2 * columns * (self.dim + 2 + self.hidden + 1)
-        return super().flops + attention
+        return super().flops + 2 * (self.behaviours + 1) * (self.dim + 2 + self.hidden)
 
     def items(self, vectors: Tensor) -> Tensor:
         content = vectors[..., : self.dim]
         return torch.cat([functional.pad(vectors, (0, 1), value=1.0), self.item(content)], -1)
 
     def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
-        batch = len(state)
         known = (ages > 0) & (ages <= self.behaviours)
         bias = torch.where(known, self.age[ages.clamp(0, self.behaviours)], ABSENT)  # (B, L)
         keys = self.akin(behaviours) + self.key(behaviours)  # (B, L, d)
-        nothing = keys.new_zeros(batch, 1, self.dim)
-        bias = torch.cat([bias, self.age[:1].expand(batch, 1), bias.new_zeros(batch, 1)], 1)  # (B, L + 2)
-        weight = torch.zeros_like(bias)
-        weight[:, -1] = 1.0  # of the item's bias: the state alone counts it
-        keys = torch.cat([keys, nothing, state[:, None]], 1)  # (B, L + 2, d)
-        keys = torch.cat([keys, weight[:, :, None], bias[:, :, None]], 2)  # (B, L + 2, d + 2)
-        values = torch.cat([self.value(behaviours), self.empty.expand(batch, 1, -1)], 1)
-        values = functional.pad(values, (0, 1), value=1.0)  # (B, L + 1, h + 1): the ones sum the weights
-        return Asked(with_one(state), (keys, values, self.user(state)))
+        keys = torch.cat([functional.pad(keys, (0, 1)), bias[:, :, None]], 2)  # the item's bias does not matter here
+        empty = functional.pad(self.age[:1].expand(len(state), 1), (self.dim + 1, 0))  # (B, d + 2)
+        values = torch.cat([self.empty.expand(len(state), 1, -1), self.value(behaviours)], 1)  # (B, L + 1, h)
+        return Asked(with_one(state), (torch.cat([empty[:, None], keys], 1), values + self.user(state)[:, None]))
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:
-        keys, values, own = asked.parts
+        keys, values = asked.parts  # (B, L + 1, d + 2), (B, L + 1, h)
         vectors, slices = items.split([self.dim + 2, self.hidden], 1)
-        logits = (keys.flatten(0, 1) @ vectors.T).view(*keys.shape[:2], len(items))  # (B, L + 2, C)
-        return self._score(logits.transpose(1, 2), values, own, slices)
+        logits = (keys.flatten(0, 1) @ vectors.T).view(*keys.shape[:2], len(items))
+        weights = torch.softmax(logits, 1)  # (B, L + 1, C)
+        first = torch.baddbmm(slices.expand(len(asked), -1, -1), weights.transpose(1, 2), values)  # (B, C, h)
+        return asked.state @ items[:, : self.dim + 1].T + self.judged(first) + self._most(weights[:, 0])
 
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
-        keys, values, own = asked.parts
+        keys, values = asked.parts
         vectors, slices = items.split([self.dim + 2, self.hidden], 2)
-        return self._score(torch.bmm(vectors, keys.transpose(1, 2)), values, own, slices)
+        weights = torch.softmax(torch.bmm(vectors, keys.transpose(1, 2)), 2)  # (B, C, L + 1)
+        first = torch.baddbmm(slices, weights, values)
+        inner = torch.bmm(items[:, :, : self.dim + 1], asked.state[:, :, None])[:, :, 0]
+        return inner + self.judged(first) + self._most(weights[:, :, 0])
 
-    def _score(self, logits: Tensor, values: Tensor, own: Tensor, slices: Tensor) -> Tensor:
-        """logits (B, C, L + 2), the inner product last; values (B, L + 1, h + 1); own (B, h); slices (..., C, h)."""
-        weights = logits[:, :, :-1].clamp(max=HIGHEST).exp()  # (B, C, L + 1)
-        met = torch.bmm(weights, values)  # (B, C, h + 1)
-        total = met[:, :, -1:]
-        first = met[:, :, :-1] / total + own[:, None] + slices
-        return logits[:, :, -1] + self.judged(first) + self.evidence * total[:, :, 0].log()
+    def _most(self, empty: Tensor) -> Tensor:
+        """w log sum_j exp(a_j), since the empty behaviour's weight is exp(age_0) / sum_j exp(a_j)."""
+        return self.evidence * (self.age[0] - empty.clamp(min=LEAST).log())

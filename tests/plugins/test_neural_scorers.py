@@ -139,7 +139,7 @@ def test_an_untrained_attention_finds_what_shares_a_feature_with_a_behaviour():
 def test_flops_count_the_products():
     assert InnerProduct(8).flops == 18
     assert DNN(8, 16).flops == 18 + 2 * (16 * 8 + 8 * 4 + 4)
-    assert TargetAttention(8, 16, 5).flops == DNN(8, 16).flops + 2 * 6 * (10 + 17)
+    assert TargetAttention(8, 16, 5).flops == DNN(8, 16).flops + 2 * 6 * (10 + 16)
 
 
 def test_another_name_is_refused():
