@@ -23,6 +23,7 @@ from bench.run.job import Job
 from bench.run.judge import judge
 from bench.run.live import Change, change
 from bench.run.plan import Home, Plan
+from bench.run.resume import kept
 from bench.run.source import source_digest
 from bench.run.spec import Build, Spec, artifact_key
 from bench.run.supervise import Watch, carry_out
@@ -181,7 +182,11 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
                 job = _job(this, temporary, [phase], load, {phase: str(state)})
                 if phase == "train":
                     job = dataclasses.replace(job, unfinished=str(unfinished))
-                measured: dict[str, Any] = carry_out(job, this.folder, this.plan.limits, this.watch)[phase]
+                try:
+                    measured: dict[str, Any] = carry_out(job, this.folder, this.plan.limits, this.watch)[phase]
+                finally:
+                    if not kept(unfinished):
+                        shutil.rmtree(unfinished, ignore_errors=True)
                 return measured
 
             state, phases[phase] = artifacts.obtain(final, make, this.watch.log)

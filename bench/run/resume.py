@@ -10,6 +10,11 @@ from bench.cache import write_text
 BEGUN = "begun.json"
 
 
+def kept(folder: Path) -> list[Path]:
+    """The files that the method left in an unfinished training's folder."""
+    return [path for path in (folder / "state").rglob("*") if path.is_file()]
+
+
 class Unfinished:
     """What an interrupted training left in `folder`: "state" is lent to the method, the rest is the harness's own.
 
@@ -17,6 +22,7 @@ class Unfinished:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.state = folder / "state"
         self._begun = folder / BEGUN
         self.state.mkdir(parents=True, exist_ok=True)
@@ -28,8 +34,8 @@ class Unfinished:
         return seconds
 
     def _seconds(self) -> float:
-        kept = [path.stat().st_mtime for path in self.state.rglob("*") if path.is_file()]
-        if not kept or not self._begun.exists():
+        times = [path.stat().st_mtime for path in kept(self._folder)]
+        if not times or not self._begun.exists():
             return 0.0
         before = float(json.loads(self._begun.read_text(encoding="utf-8"))["seconds"])
-        return before + max(0.0, max(kept) - self._begun.stat().st_mtime)
+        return before + max(0.0, max(times) - self._begun.stat().st_mtime)

@@ -237,12 +237,13 @@ def test_artifacts_are_kept_by_phase_and_a_damaged_one_is_built_again(go, cache)
         ({"query_fault": "nan"}, "invalid", "a score that is NaN"),
     ],
 )
-def test_a_failure_is_a_result_that_says_why(go, tmp_path, settings, status, said):
-    record = go(**settings)
+def test_a_failure_is_a_result_that_says_why(go, tmp_path, cache, settings, status, said):
+    record = go(keep=True, **settings)
     assert record["status"] == status
     assert said in record["error"]
     assert record["metrics"] == {}
     assert Store(tmp_path / "results").find(record["run_id"])["error"] == record["error"]
+    assert not list((cache / "artifacts").glob("*/*.unfinished"))
     assert [path.name for path in (tmp_path / "results" / "runs").iterdir()] == [record["spec_id"]]
     if "ValueError" in said:
         assert "Traceback" in record["traceback"]
