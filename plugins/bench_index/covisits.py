@@ -10,7 +10,7 @@ from bench_index.graph import Graph
 from bench_index.parallel import in_parts
 from bench_index.prune import ragged
 
-ITEMS_AT_ONCE = 4096
+ITEMS_AT_ONCE = 1 << 14
 OCCURRENCES = 1000  # of an item that are looked at, spread evenly: bounds the time that a popular item takes
 SHRINK = 10.0  # pairs met once or twice by chance do not outweigh the others
 
@@ -19,7 +19,8 @@ def covisits(sequences: Ragged, size: int, window: int, most: int, *, threads: i
     """For each of `size` items the at most `most` others best met with it within `window` steps of a sequence.
 
     sequences: item ids, each row in order of time (`interactions.by_user`), or any other lists in which items that are
-    near belong together, such as the answers to training requests. Best is the largest n_ij / sqrt(n_j + SHRINK), n_ij
+    near belong together, such as the answers to training requests, best first (as RoarGraph does, Chen et al., VLDB
+    2024, for queries that are distributed unlike the items). Best is the largest n_ij / sqrt(n_j + SHRINK), n_ij
     the meetings and n_j how often item j occurs: popular items do not take all places. Memory: two numbers an
     interaction, and one an item and thread.
     """

@@ -38,10 +38,10 @@ def build_hnsw(
     vectors = np.ascontiguousarray(vectors, np.float32)
     if len(vectors) < 2:
         return Graph(np.asarray(items, np.int32), (Ragged.empty(len(vectors)),))
-    build = _faiss if library == "faiss" else _hnswlib
-    levels, layers = build(vectors, links, effort, seed)
+    build = {"faiss": _faiss, "hnswlib": _hnswlib}[library]
     near = np.empty(len(vectors), np.int64)
     near[locality_order(vectors, threads)] = np.arange(len(vectors))
+    levels, layers = build(vectors, links, effort, seed)
     order = np.lexsort((near, -levels))
     return reachable(from_levels(levels, items, layers, near), vectors[order], threads)
 

@@ -32,7 +32,9 @@ def build_layered(
     links: the most links a node on the upper layers, twice as many at the bottom, and the ratio of the layers' sizes;
     effort: near neighbours among which a node's links are chosen; alpha: see `occluded`.
     Each layer is built as a whole: near neighbours by matrix products within near cells, refined (NN-descent), the
-    occlusion rule, reverse links, the rule again where they are too many, and links that make every node reachable.
+    occlusion rule, reverse links and the rule again, and links that make every node reachable. Near neighbours alone
+    say little of a score that is no distance: see `with_covisits` for links that follow the answers to training
+    requests.
     """
 
     def layer(rows: NDArray[np.float32], most: int) -> Ragged:
@@ -52,15 +54,17 @@ def build_knn(
     items: NDArray[np.int32],
     *,
     links: int = 32,
+    effort: int = 0,
     seed: int = 0,
     threads: int = 1,
 ) -> Graph:
-    """The exact nearest-neighbour graph (L2): each node is linked to its nearest on each layer, twice `links` of them
-    at the bottom, and to those that must be added so that every node is reachable. See `build_layered`.
+    """The exact nearest-neighbour graph (L2): each node is linked to its nearest on each layer, `effort` of them at the
+    bottom (0: twice `links`) and `links` above, and to those that must be added so that every node is reachable. It
+    takes time with the square of N. See `build_layered`.
     """
 
     def layer(rows: NDArray[np.float32], most: int) -> Ragged:
-        near, _ = neighbours(rows, most, threads=threads)
+        near, _ = neighbours(rows, effort or most if len(rows) == len(items) else most, threads=threads)
         return ragged(near, (near >= 0).sum(1))
 
     return _built(vectors, items, layer, links, seed, threads)

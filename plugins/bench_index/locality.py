@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import DataError
 from bench_index.parallel import in_parts
 
 LEAF = 16  # vectors that are left in the order in which the last cut put them
@@ -18,7 +19,11 @@ def locality_order(vectors: NDArray[np.float32], threads: int = 1) -> NDArray[np
 
     The whole is cut into halves of equal size, across the line between the centres of its 2-means, and each half again
     until LEAF are left. So `cuts(N, depth)` of the order are 2^depth cells of equal size, each a region of space.
+    Raises DataError where a vector is not finite: nothing is near it.
     """
+    wrong = np.flatnonzero(~np.isfinite(np.einsum("nd,nd->n", vectors, vectors)))
+    if len(wrong):
+        raise DataError(f"{len(wrong)} item vectors are not finite, the first is row {wrong[0]}: did training diverge?")
     order, keys = np.arange(len(vectors)), np.empty(len(vectors), np.float32)
     depth = 0
     while len(vectors) >> depth > LEAF:

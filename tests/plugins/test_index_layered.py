@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from bench import Ragged
+from bench import DataError, Ragged
+from bench_index.hnsw import build_hnsw
 from bench_index.knn import nearest, neighbours, refine
 from bench_index.layered import build_knn, build_layered
 from bench_index.locality import cuts, drawn_levels, locality_order
+from bench_index.medoids import build_medoids
 from bench_index.prune import both_ways, connected, occluded, with_links
 
 
@@ -142,6 +144,15 @@ def test_links_of_the_exact_graph_are_the_nearest():
     np.fill_diagonal(every, np.inf)
     for node in range(1000):
         assert set(np.argsort(every[node])[:8]) <= set(graph.layers[0][node])
+    assert build_knn(vectors, np.arange(1000, dtype=np.int32), links=4, effort=3).layers[0].lengths.min() == 3
+
+
+@pytest.mark.parametrize("build", [build_layered, build_knn, build_medoids, build_hnsw])
+def test_vectors_that_are_not_finite_are_refused(build):
+    vectors = made(300)
+    vectors[7, 3] = np.nan
+    with pytest.raises(DataError, match="row 7"):
+        build(vectors, np.arange(300, dtype=np.int32), links=8)
 
 
 @pytest.mark.parametrize("build", [build_layered, build_knn])
