@@ -109,6 +109,11 @@ def _facts(record: Record, folder: Path) -> Table:
             text += f", peak {wording.size(number(said.get('peak_rss_bytes')))}"
             text += f", artifact {wording.size(said['artifact_bytes'])}" if said.get("artifact_bytes") else ""
             rows.append((phase, text + (", from the cache" if said.get("cached") else "")))
+    live = record.get("live") or {}
+    if "added" in live:
+        text = f"{wording.count(live['added'])} items came and {wording.count(live['removed'])} left after indexing"
+        lost = f", {wording.count(live['dropped_targets'])} targets with them" if live["dropped_targets"] else ""
+        rows.append(("live catalog", text + lost))
     latency = record.get("latency_ms") or {}
     if latency:
         named = [f"{key} {wording.milliseconds(number(latency.get(key)))}" for key in ("mean", "p50", "p95", "p99")]

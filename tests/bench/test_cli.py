@@ -263,6 +263,14 @@ def test_a_run_is_shown_in_full(call, stored):
         assert text in out
 
 
+def test_a_live_run_says_what_came_and_left(call, tmp_path, made):
+    live = {"remove": 0.1, "added": 1200, "removed": 300, "dropped_targets": 17, "requests_without_target": 2}
+    with Store(tmp_path / "results").execution("cccc0000cccc0000") as folder:
+        results.write(folder, made.finished("dvf", 0.4, spec_id="cccc0000cccc0000", live=live))
+    _, out, _ = call("inspect", "cccc")
+    assert "1,200 items came and 300 left after indexing, 17 targets with them" in out
+
+
 def test_a_sweep_carries_on_after_a_failure_and_shows_all(call, fake_run, tmp_path):
     (tmp_path / "s.toml").write_text("title = 'Mine'\n[[methods]]\nname = 'ease'\n[[methods]]\nname = 'popularity'\n")
     code, out, _ = call("sweep", "s.toml", "--json", "all.json")
