@@ -57,15 +57,14 @@ class Schedule:
     clip: float = 1.0
     tables_rate: float = 0.0
 
-    def factor(self, batch: int, batches: int) -> float:
-        """What the learning rate is multiplied by at batch number `batch` (from 0) of all `batches`."""
-        return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, batch / batches))
+    def factor(self, batch: int, batches: int, spent: float = 0.0) -> float:
+        """What the learning rate is multiplied by at batch number `batch` (from 0) of all `batches`.
 
-    def affordable(self, epochs: int, spent: float) -> int:
-        """How many epochs there will be, after `epochs` of them took `spent` seconds."""
-        if not self.seconds > 0:
-            return self.epochs
-        return min(self.epochs, max(epochs, int(self.seconds * epochs / max(spent, 1e-9))))
+        spent: seconds so far. Where they will not last for all batches, they decide how far the rate has fallen; where
+        they will, the rate does not depend on them.
+        """
+        share = max(batch / batches, spent / self.seconds if self.seconds > 0 else 0.0)
+        return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, share))
 
 
 def passes(interactions: int, items: int) -> int:
@@ -160,7 +159,7 @@ def fit(
             if out_of_time():
                 break
             value = loss(epoch.draw(one))
-            optimiser.step(value, schedule.factor(course.done, course.total))
+            optimiser.step(value, schedule.factor(course.done, course.total, spent()))
             course.batch += 1
             course.done += 1
             if course.done % 10 == 1:
@@ -177,7 +176,6 @@ def fit(
         with torch.inference_mode():
             reached = validate()
         course.batch = 0
-        course.total = max(1, schedule.affordable(course.epoch, spent()) * len(epoch))
         note = f" · {measure} {reached:.4f}"
         context.log.info("epoch %d: loss %.4f, validation %s %.4f", course.epoch, course.loss, measure, reached)
         if reached > course.best:
