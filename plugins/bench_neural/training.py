@@ -18,6 +18,8 @@ from bench import Context
 from bench_neural.checkpoint import Chance, Checkpoint
 from bench_neural.optimiser import Optimiser
 
+GRACE = 0.05  # of the time allowed: a slow first batch is no reason to let clocks decide digits
+
 B_co = TypeVar("B_co", covariant=True)
 B = TypeVar("B")
 
@@ -63,7 +65,8 @@ class Schedule:
         spent: seconds so far. Where they will not last for all batches, they decide how far the rate has fallen; where
         they will, the rate does not depend on them.
         """
-        share = max(batch / batches, spent / self.seconds if self.seconds > 0 else 0.0)
+        late = (spent / self.seconds - GRACE) / (1 - GRACE) if self.seconds > 0 else 0.0
+        share = max(batch / batches, late)
         return min(1.0, (batch + 1) / (self.warmup + 1)) * (1 - (1 - self.final) * min(1.0, share))
 
 

@@ -91,7 +91,9 @@ def test_the_learning_rate_rises_and_falls() -> None:
 def test_on_a_slow_machine_the_learning_rate_falls_with_the_time_left() -> None:
     schedule = Schedule(epochs=20, patience=1, seconds=100, learning_rate=1.0, warmup=0, final=0.2)
     assert schedule.factor(50, 100, spent=20) == 0.6  # there is time for all batches: it does not matter how much
-    assert schedule.factor(10, 100, spent=50) == 0.6
+    assert schedule.factor(0, 100, spent=4) == schedule.factor(0, 100, spent=0.1) == 1  # nor how slow the first one was
+    assert schedule.factor(10, 100, spent=52.5) == pytest.approx(0.6)
+    assert schedule.factor(90, 100, spent=100) == pytest.approx(0.2)
     unlimited = Schedule(epochs=20, patience=1, seconds=0, learning_rate=1.0, warmup=0, final=0.2)
     assert unlimited.factor(50, 100, spent=1e6) == 0.6
 
