@@ -34,7 +34,7 @@ def merge(found, scores, counts, width, k, beam, beam_scores, fresh, beam_counts
                 taken += 1
             else:
                 kept += 1
-        beam_counts[row], improved[row] = kept + taken, first < k
+        beam_counts[row], improved[row] = kept + taken, taken > 0 and first < k
         while taken:
             at, place = some[taken - 1] & 0xFFFFFFFF, kept + taken - 1
             if kept and tops[kept - 1] < values[at]:

@@ -13,6 +13,7 @@ from bench_index.beam import Effort, search
 from bench_index.exact import InnerProduct, exact_search
 from bench_index.graph import Graph
 from bench_index.hnsw import build_hnsw
+from bench_index.merging import merge
 from bench_index.topk import TopK
 
 
@@ -167,3 +168,75 @@ def test_top_k_is_the_sorted_head(seed, batch, width, k):
         assert top[row, : len(expected)].tolist() == expected.tolist()
         assert (top[row, len(expected) :] == -1).all()
         np.testing.assert_array_equal(top_scores[row, : len(expected)], scores[row][allowed][order])
+
+
+def test_a_request_whose_best_no_longer_change_stops_on_its_own():
+    graph, scorer = prepared()
+    exclude, wide = Ragged.empty(50), {"widths": (50, 300), "rounds": (1, 9), "quota": 40, "growth": 1.0}
+    best = exact_search(graph.items, scorer, 10, exclude)
+    patient = search(graph, scorer, Effort(**wide), 10, exclude)
+    hasty = search(graph, scorer, Effort(**wide, patience=2), 10, exclude)
+    assert (hasty.work <= patient.work).all() and hasty.work.mean() < 0.7 * patient.work.mean()
+    assert len(np.unique(hasty.work)) > 2
+    assert overlap(hasty.ids, best.ids) > 0.97
+
+
+def test_rounds_have_equal_quotas_for_all_requests():
+    graph, scorer = prepared()
+    calls = []
+
+    class Recorder(Distances):
+        def pairs(self, nodes, counts):
+            if counts is not None:
+                calls.append(counts.copy())
+            return super().pairs(nodes, counts)
+
+    search(graph, Recorder(scorer.queries, scorer.vectors), Effort((20, 80), (1, 9), 1000, 100), 10, Ragged.empty(50))
+    assert [set(counts.tolist()) for counts in calls[:3]] == [{100}, {150}, {225}]
+
+
+def test_a_search_begins_from_the_entries_of_each_request():
+    graph, scorer = prepared()
+    exclude = Ragged.empty(50)
+    best = exact_search(graph.items, scorer, 10, exclude)
+    node = np.empty(4000, np.int32)
+    node[graph.items] = np.arange(4000, dtype=np.int32)
+    good = np.concatenate([node[best.ids[:, 5:8]], np.full((50, 2), -1, np.int32), node[best.ids[:, 5:6]]], 1)
+    effort = Effort(widths=(20, 40), rounds=(1, 9), limit=200, quota=20)
+    told = search(graph, scorer, effort, 10, exclude, entries=good)
+    alone = search(graph, scorer, effort, 10, exclude)
+    assert told.work.max() <= 200
+    assert overlap(told.ids, best.ids) > 0.95 > overlap(alone.ids, best.ids)
+
+
+def test_removed_items_lead_on_but_are_never_answered():
+    graph, scorer = prepared()
+    best = exact_search(graph.items, scorer, 20, Ragged.empty(50))
+    gone = np.unique(best.ids[:, :5])
+    kept = Graph(np.where(np.isin(graph.items, gone), -1, graph.items).astype(np.int32), graph.layers)
+    effort = Effort(widths=(40, 80), rounds=(1, 9), quota=40)
+    found = search(kept, scorer, effort, 10, Ragged.empty(50))
+    assert overlap(found.ids, exact_search(kept.items, scorer, 10, Ragged.empty(50)).ids) > 0.95
+    assert not np.isin(found.ids, gone).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 5))
+def test_merging_keeps_the_sorted_head_and_the_fresh_marks(seed, width, k):
+    rng = np.random.default_rng(seed)
+    beam, scores = np.zeros((1, 12), np.int32), np.zeros((1, 12), np.float32)
+    fresh, size, improved = np.zeros((1, 12), np.bool_), np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    kept = []  # (score, order of arrival, node), best first
+    for turn in range(4):
+        count = int(rng.integers(0, 20))
+        nodes = np.arange(20 * turn, 20 * turn + 20, dtype=np.int32)[None]
+        values = rng.integers(-5, 6, (1, 20)).astype(np.float32)  # with many ties
+        fresh[:] = False
+        before = kept[:k]
+        merge(nodes, values, np.array([count]), width, k, beam, scores, fresh, size, improved)
+        kept = sorted(kept + [(-values[0, at], nodes[0, at]) for at in range(count)])[:width]
+        assert size[0] == len(kept)
+        assert beam[0, : len(kept)].tolist() == [node for _, node in kept]
+        assert scores[0, : len(kept)].tolist() == [-score for score, _ in kept]
+        assert fresh[0, : len(kept)].tolist() == [node >= 20 * turn for _, node in kept]
+        assert improved[0] == (kept[:k] != before)
