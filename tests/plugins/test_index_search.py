@@ -191,8 +191,8 @@ def test_rounds_have_equal_quotas_for_all_requests():
                 calls.append(counts.copy())
             return super().pairs(nodes, counts)
 
-    search(graph, Recorder(scorer.queries, scorer.vectors), Effort((20, 80), (1, 9), 1000, 100), 10, Ragged.empty(50))
-    assert [set(counts.tolist()) for counts in calls[:3]] == [{100}, {150}, {225}]
+    search(graph, Recorder(scorer.queries, scorer.vectors), Effort((20, 80), (1, 9), 1000, 20), 10, Ragged.empty(50))
+    assert [set(counts.tolist()) for counts in calls[:3]] == [{20}, {30}, {45}]
 
 
 def test_a_search_begins_from_the_entries_of_each_request():
