@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, hookimpl, param
 from bench_dvf.effort import fitted
+from bench_dvf.mining import MiningWindows
 from bench_dvf.network import Network
 from bench_dvf.objective import Aims, Objective
 from bench_dvf.pairs import PairScorer
-from bench_dvf.serving import Index, placed, rows, updated
+from bench_dvf.serving import Index, nearest_entries, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
 from bench_dvf.validation import Validation
 from bench_index.beam import search
@@ -26,11 +27,11 @@ from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
-from bench_neural.scorers import Asked, scorer_of
+from bench_neural.scorers import scorer_of
 from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
 from bench_neural.training import Schedule, fit, passes
 from bench_neural.users import UserEncoder
-from bench_neural.windows import Windows, later_share
+from bench_neural.windows import later_share
 
 REQUESTS_AT_ONCE = 64
 FINAL_LEARNING_RATE = 0.05  # of the first one
@@ -89,6 +90,12 @@ class DVF:
     moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
+    hard: float = param(
+        0.0,
+        help="share of negatives drawn by what its own searches answered wrongly after each epoch",
+        low=0.0,
+        high=0.9,
+    )
     id_scale: float = param(
         0.1,
         help="size of the items' own embeddings at first, so that side information speaks first",
@@ -180,21 +187,22 @@ class DVF:
             profiles = ProfileEncoder(data.profiles, self.dim)
             self.network_ = self._network(items, profiles, counts).to(device_of(context))
             self.network_.users.bind(data.profiles, len(data.interactions.by_user))
-            windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
+            windows = MiningWindows(data.interactions, self.length, later, self.batch, generator, context.device)
             sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
+            windows.mine_into(sampler, self.network_, self.hard)
             aims = Aims(self.negatives, self.moments, self.joint, self.loss, later, self.epsilon, self.smoothing)
             objective = Objective(self.network_, counts, sampler, generator, aims)
             met = data.interactions.by_user
             self.covisits_ = covisits(met, data.catalog.size, WINDOW, COVISITS, threads=context.threads)
-            fit(
-                self.network_,
-                windows,
-                objective,
-                lambda: validation(self.network_),
-                self._schedule(counts),
-                context,
-                generators=[generator],
-            )
+
+            def validate() -> float:
+                if self.hard:
+                    self.index(data.catalog, context)
+                    windows.mine(data, lambda requests, k: self.query(requests, k, context))
+                return validation(self.network_)
+
+            fit(self.network_, windows, objective, validate, self._schedule(counts), context, generators=[generator])
+            del self.network_.mined
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
@@ -277,15 +285,9 @@ class DVF:
         if self.walk == "classic":
             return classic_search(graph, scorer, self.ef[-1], k, requests.exclude, threads)
         effort = fitted(graph, self.ef, self.rounds, self.share, self.quota, self.early_stop)
-        return search(graph, scorer, effort, k, requests.exclude, threads, self._entries(asked))
-
-    def _entries(self, asked: Asked) -> NDArray[np.int32] | None:
-        """The nodes [B, entry] of the second layer with the largest inner products, where they are asked for."""
-        if not self.entry or len(self.index_.graph.layers) < 2:
-            return None
-        nodes = self.index_.graph.items[: len(self.index_.graph.layers[1])]
-        near = asked.state @ self.index_.vectors[torch.from_numpy(np.maximum(nodes, 0).astype(np.int64))].T
-        return near.topk(min(self.entry, len(nodes))).indices.int().cpu().numpy()
+        return search(
+            graph, scorer, effort, k, requests.exclude, threads, nearest_entries(self.index_, asked, self.entry)
+        )
 
     def _network(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Network:
         history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)

@@ -14,6 +14,7 @@ from bench import Catalog
 from bench_dvf.network import Network
 from bench_index.graph import Graph
 from bench_index.insertion import insert
+from bench_neural.scorers import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ def placed(vectors: Tensor, items: NDArray[np.int32], bias_weight: float) -> NDA
     chosen = vectors.cpu().numpy()[items]
     chosen[:, -1] *= bias_weight
     return chosen
+
+
+def nearest_entries(index: Index, asked: Asked, count: int) -> NDArray[np.int32] | None:
+    """The `count` nodes [B, count] of the second layer with the largest inner products; None for a count of 0."""
+    if not count or len(index.graph.layers) < 2:
+        return None
+    items = np.maximum(index.graph.items[: len(index.graph.layers[1])], 0).astype(np.int64)
+    inner = asked.state @ index.vectors[torch.from_numpy(items).to(index.vectors.device)].T
+    return inner.topk(min(count, len(items))).indices.int().cpu().numpy()
 
 
 def updated(

@@ -42,10 +42,21 @@ class NegativeSampler:
         weights = uniform * known / max(known.sum(), 1) + (1 - uniform) * frequency / max(frequency.sum(), 1e-300)
         self.generator = generator
         self.device = device
-        self._cumulative = torch.from_numpy(np.cumsum(weights))
         self.known = torch.from_numpy(np.flatnonzero(weights)).to(device)  # (N',)
-        with np.errstate(divide="ignore"):
-            self.log_p = torch.from_numpy(np.log(weights)).float().to(device)  # (N,), -inf where never drawn
+        self._own = torch.from_numpy(weights)
+        self.mix(torch.zeros(len(weights)), 0.0)
+
+    def mix(self, weights: Tensor, share: float) -> None:
+        """From now on draw a `share` by other weights (N,) and the rest as the sampler was made to.
+
+        Items without a training interaction stay undrawn; weights that sum to zero change nothing.
+        """
+        others = torch.where(self._own > 0, weights.to("cpu", torch.float64), 0.0)
+        p = self._own
+        if others.sum() > 0:
+            p = (1 - share) * self._own / self._own.sum() + share * others / others.sum()
+        self._cumulative = p.cumsum(0)
+        self.log_p = (p / p.sum()).log().float().to(self.device)  # (N,), -inf where never drawn
 
     def draw(self, count: int) -> Candidates:
         """`count` draws, the distinct items among them."""
