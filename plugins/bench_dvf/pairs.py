@@ -18,7 +18,7 @@ from bench_index.gather import gather
 if TYPE_CHECKING:
     from bench_neural.scorers import Asked, Scorer
 
-TILE = 1024  # pairs scored at once: what belongs to them stays in a core's cache
+TILE = 2048  # pairs scored at once: what belongs to them stays in a core's cache
 LEAST = 128  # columns that are worth another thread
 
 
@@ -34,8 +34,8 @@ class PairScorer:
     def __init__(self, scorer: Scorer, asked: Asked, table: Tensor, threads: int = 0) -> None:
         threads = threads or torch.get_num_threads()
         self.scorer, self.asked, self.table, self.threads = scorer, asked, table, threads
-        self.device = table.device.type != "cpu"
-        self.rows = [np.empty((TILE, table.shape[1]), np.float32) for _ in range(threads)]
+        self.numbers = _numbers(table) if table.device.type == "cpu" else None
+        self.rows = [torch.empty(TILE, table.shape[1]) for _ in range(threads)]
         self.scores = np.empty((len(asked), 0), np.float32)
         self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None  # ends with the last reference to it
 
@@ -64,13 +64,13 @@ class PairScorer:
 
         def columns(left: int, right: int, thread: int) -> None:
             high = max(1, TILE // (right - left))
-            for first in range(0, len(nodes), high):
-                most = min(right, int(counts[first : first + high].max()))
-                if most > left:
-                    place = np.s_[first : first + high, left:most]
-                    items = self._gathered(nodes[place], self.rows[thread])
-                    part = self.scorer.pairs(self.asked.rows(first, first + high), items)
-                    self.scores[place] = part.cpu().numpy()
+            ends = np.maximum.reduceat(counts, range(0, len(nodes), high)).clip(max=right).tolist()
+            for at, end in enumerate(ends):
+                if end > left:
+                    first, last = at * high, (at + 1) * high
+                    items = self._gathered(nodes[first:last, left:end], self.rows[thread])
+                    part = self.scorer.pairs(self.asked.rows(first, last), items)
+                    self.scores[first:last, left:end] = part.numpy(force=True)
 
         self._each(columns, int(counts.max(initial=0)), TILE)
         return self.scores
@@ -93,13 +93,13 @@ class PairScorer:
         for other in others:
             other.result()
 
-    def _gathered(self, nodes: NDArray[np.int32], rows: NDArray[np.float32]) -> Tensor:
+    def _gathered(self, nodes: NDArray[np.int32], buffer: Tensor) -> Tensor:
         """The rows (high, wide, width) of nodes int32 [high, wide]: on the CPU in a buffer that may be overwritten."""
-        flat, shape = np.ascontiguousarray(nodes).reshape(-1), (*nodes.shape, self.table.shape[1])
-        if self.device:
-            return self.table[torch.from_numpy(flat).to(self.table.device)].float().view(shape)
-        gather(_numbers(self.table), flat, rows[: len(flat)])
-        return torch.from_numpy(rows[: len(flat)]).view(shape)
+        if self.numbers is None:
+            return self.table[torch.from_numpy(nodes.astype(np.int64)).to(self.table.device)].float()
+        gather(self.numbers, nodes, buffer.numpy())
+        (high, wide), width = nodes.shape, buffer.shape[1]
+        return buffer.as_strided((high, wide, width), (wide * width, width, 1))
 
 
 @contextlib.contextmanager

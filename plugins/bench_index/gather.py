@@ -14,7 +14,7 @@ AHEAD = 8  # rows that are on their way from memory while one is copied
 
 
 def gather(table: NDArray[Any], nodes: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-    """Copy the rows nodes int32 [P] of table [N, W] to out float32 [P, W].
+    """Copy the rows nodes int32 [B, C] of table [N, W] to the first B C rows of out float32 [P, W].
 
     table: float32, or uint16 that holds the upper halves of float32 numbers (bfloat16).
     """
@@ -27,12 +27,15 @@ def gather(table: NDArray[Any], nodes: NDArray[np.int32], out: NDArray[np.float3
 @numba.njit(cache=True, nogil=True)
 def _gather(table, nodes, out, shift, line):  # type: ignore[no-untyped-def]
     """`shift` also keeps the compiler from calling a copying routine, which is slow for rows this short."""
-    width, flat = table.shape[1], table.reshape(-1)
-    for at in range(len(nodes)):
-        if at + AHEAD < len(nodes):
-            begin = np.int64(nodes[at + AHEAD]) * width
-            for column in range(0, width, line):
-                fetch(flat, begin + column)
-        row, mine = table[np.uint32(nodes[at])], out[at]
-        for column in range(width):
-            mine[column] = np.uint32(row[column]) << shift
+    width, flat, count = table.shape[1], table.reshape(-1), 0
+    for row in range(len(nodes)):
+        wanted = nodes[row]
+        for at in range(len(wanted)):
+            if at + AHEAD < len(wanted):
+                begin = np.int64(wanted[at + AHEAD]) * width
+                for column in range(0, width, line):
+                    fetch(flat, begin + column)
+            source, mine = table[np.uint32(wanted[at])], out[count]
+            for column in range(width):
+                mine[column] = np.uint32(source[column]) << shift
+            count += 1

@@ -74,9 +74,9 @@ def test_the_device_scorer_agrees(world):
 def test_rows_are_gathered_whole(width):
     rng = np.random.default_rng(0)
     table = rng.normal(size=(50, width)).astype(np.float32)
-    nodes, out = rng.integers(0, 50, 20).astype(np.int32), np.empty((20, width), np.float32)
+    nodes, out = rng.integers(0, 50, (2, 20)).astype(np.int32)[:, 5:], np.empty((30, width), np.float32)
     gather(table, nodes, out)
-    np.testing.assert_array_equal(out, table[nodes])
+    np.testing.assert_array_equal(out, table[nodes.reshape(-1)])
     halves = (table.view(np.uint32) >> 16).astype(np.uint16)
     gather(halves, nodes, out)
-    np.testing.assert_array_equal(out.view(np.uint32), halves[nodes].astype(np.uint32) << 16)
+    np.testing.assert_array_equal(out.view(np.uint32), halves[nodes.reshape(-1)].astype(np.uint32) << 16)
