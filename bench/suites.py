@@ -14,6 +14,23 @@
     trials = 20
     seconds = 600
 
+In place of `datasets`, whose runs have all settings in common, tasks may bring settings of their own:
+
+    [[tasks]]
+    dataset = "synthetic:items=1000000"
+    title = "1 million items"               # what a figure calls the data set; left out: its card's title
+    name = "live"                           # for `tasks` of a method and `line = "task"`; left out: the card's name
+    set = { batch = 16 }                    # and grid: of every method, where its own set or grid does not name it
+    phases = ["update"]                     # of which the measurement `seconds` of a figure is the sum
+    # further: protocol, grid, live, remove
+
+    [[methods]]
+    name = "dvf"
+    label = "whole beam"                    # what a figure calls it; left out: its name
+    tasks = ["synthetic"]                   # left out: all
+
+A `[figure]` says what of the results is drawn (bench.report.figure).
+
 Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions],
 live = true (`update` brings the items that are new since training), remove (share of the items that leaves then);
 of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from
@@ -25,8 +42,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +51,56 @@ from bench import params
 from bench.catalog import method_class
 from bench.data.conventions import Conventions
 from bench.errors import Unavailable, UnknownName, UsageError
+from bench.report.figure import Figure, read_figure
 from bench.run.plan import Limits, Live, Plan
 from bench.tuning import Range, Search, declared_range, given_range
 
 KEYS = {
     "title", "datasets", "protocols", "seeds", "ks", "timing", "device", "threads", "timeout", "memory_gb", "eligible",
-    "conventions", "methods", "search", "live", "remove",
+    "conventions", "methods", "search", "live", "remove", "tasks", "figure",
 }  # fmt: skip
-METHOD_KEYS = {"name", "set", "grid", "range"}
+TASK_KEYS = {"dataset", "protocol", "title", "name", "set", "grid", "live", "remove", "phases"}
+METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks"}
+PHASES = ("train", "index", "update")
 SEARCH_KEYS = {"trials", "seconds", "seed", "select"}
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A task of a suite: a plan without a method, and what all methods are told there.
+
+    title: "" for that of the data set's card; phases: whose seconds a figure adds up.
+    """
+
+    plan: Plan
+    name: str
+    title: str = ""
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    phases: tuple[str, ...] = PHASES
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of a suite, and how a figure calls its method."""
+
+    plan: Plan
+    label: str
+    task: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
-    """The runs of a suite, in order: `plans` as they are, or `searches` whose trials follow from their budget."""
+    """The runs of a suite, in order: `entries` as they are, or `searches` whose trials follow from their budget."""
 
     title: str
-    plans: tuple[Plan, ...]
+    entries: tuple[Entry, ...]
     searches: tuple[Search, ...] = ()
+    figure: Figure | None = None
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The runs alone."""
+        return tuple(entry.plan for entry in self.entries)
 
 
 def load_suite(path: Path) -> Suite:
@@ -76,22 +125,30 @@ class Reading:
         self.check(content, KEYS, "the suite")
         tasks = self.tasks(content)
         said = self.value(content, "search", dict, None)
-        plans: list[Plan] = []
+        entries: list[Entry] = []
         searches: list[Search] = []
         methods = self.value(content, "methods", list, [])
         if not methods:
             raise UsageError(f"{self.path}: the suite names no method; add [[methods]] with name = ...")
-        declared = [self.method(method, at) for at, method in enumerate(methods, 1)]
+        declared = [self.method(method, at, tasks) for at, method in enumerate(methods, 1)]
         for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
-            plan = dataclasses.replace(task, method=method["name"], settings=method.get("set", {}))
+            if task.name not in method.get("tasks", [task.name]):
+                continue
+            own = {**task.plan.settings, **method.get("set", {})}
+            plan = dataclasses.replace(task.plan, method=method["name"], settings=own)
             if said is None:
-                plans += self.grid(plan, method, at)
+                label = self.value(method, "label", str, Path(method["name"]).name)
+                grid = {name: axis for name, axis in task.grid.items() if name not in method.get("set", {})}
+                entries += [Entry(plan, label, task) for plan in self.grid(plan, method, at, grid)]
             else:
                 searches.append(self.search(plan, method, said, at))
-        return Suite(self.value(content, "title", str, self.path.stem), tuple(plans), tuple(searches))
+        title = self.value(content, "title", str, self.path.stem)
+        drawn = self.value(content, "figure", dict, None)
+        figure = None if drawn is None else read_figure(drawn, str(self.path))
+        return Suite(title, tuple(entries), tuple(searches), figure)
 
-    def tasks(self, content: Mapping[str, Any]) -> list[Plan]:
-        """A plan without a method for each data set, protocol and seed."""
+    def tasks(self, content: Mapping[str, Any]) -> list[Asked]:
+        """Each data set with each protocol and seed, or each of [[tasks]] with each seed."""
         conventions = self.value(content, "conventions", dict, {})
         eligible = self.value(content, "eligible", str, None)
         gigabytes = self.value(content, "memory_gb", (int, float), None)
@@ -109,12 +166,40 @@ class Reading:
                 memory_bytes=None if gigabytes is None else int(gigabytes * 1e9),
             ),
         )
+        seeds = self.value(content, "seeds", list, [0])
+        if "tasks" in content:
+            for key in ("datasets", "protocols"):
+                if key in content:
+                    raise UsageError(f"{self.path}: {key} stands in each of [[tasks]] where there are any")
+            said = self.value(content, "tasks", list, [])
+            return [self.task(one, at, base, seed) for at, one in enumerate(said, 1) for seed in seeds]
         return [
-            dataclasses.replace(base, dataset=dataset, protocol=protocol, seed=seed)
+            Asked(dataclasses.replace(base, dataset=dataset, protocol=protocol, seed=seed), dataset.partition(":")[0])
             for dataset in self.value(content, "datasets", list, ["synthetic"])
             for protocol in self.value(content, "protocols", list, [""])
-            for seed in self.value(content, "seeds", list, [0])
+            for seed in seeds
         ]
+
+    def task(self, said: Any, at: int, base: Plan, seed: int) -> Asked:
+        """One of [[tasks]]."""
+        where = f"[[tasks]] number {at}"
+        if not isinstance(said, Mapping) or not isinstance(said.get("dataset"), str):
+            raise UsageError(f'{self.path}: {where} needs dataset = "..."')
+        self.check(said, TASK_KEYS, where)
+        phases = tuple(self.value(said, "phases", list, list(PHASES)))
+        for phase in phases:
+            if phase not in PHASES:
+                raise UnknownName(f"phase in {where} of {self.path}", str(phase), PHASES)
+        plan = dataclasses.replace(
+            base,
+            dataset=said["dataset"],
+            protocol=self.value(said, "protocol", str, ""),
+            settings=self.value(said, "set", dict, {}),
+            live=self.live(said) if "live" in said or "remove" in said else base.live,
+            seed=seed,
+        )
+        name = self.value(said, "name", str, plan.dataset.partition(":")[0])
+        return Asked(plan, name, self.value(said, "title", str, ""), self.value(said, "grid", dict, {}), phases)
 
     def live(self, content: Mapping[str, Any]) -> Live | None:
         """Whether and how the catalog changes after the index was built."""
@@ -125,20 +210,23 @@ class Reading:
             raise UsageError(f"{self.path}: remove belongs to live = true")
         return Live(float(remove or 0)) if live else None
 
-    def method(self, said: Any, at: int) -> dict[str, Any]:
+    def method(self, said: Any, at: int, tasks: Sequence[Asked]) -> dict[str, Any]:
         """One [[methods]] table, its plugin's path made absolute."""
         where = f"[[methods]] number {at}"
         if not isinstance(said, Mapping) or not isinstance(said.get("name"), str):
             raise UsageError(f'{self.path}: {where} needs name = "..."')
         self.check(said, METHOD_KEYS, where)
+        for task in self.value(said, "tasks", list, []):
+            if task not in (names := {one.name for one in tasks}):
+                raise UnknownName(f"task in {where} of {self.path}", str(task), names)
         name = said["name"]
         if ".py:" in name:
             name = str(self.path.parent / name)
         return {**said, "name": name}
 
-    def grid(self, plan: Plan, method: Mapping[str, Any], at: int) -> Iterable[Plan]:
-        """Every combination of the grid's values."""
-        axes = self.value(method, "grid", dict, {})
+    def grid(self, plan: Plan, method: Mapping[str, Any], at: int, grid: Mapping[str, Any]) -> Iterable[Plan]:
+        """Every combination of the values of the task's `grid` and the method's own."""
+        axes = {**grid, **self.value(method, "grid", dict, {})}
         if "range" in method:
             raise UsageError(f"{self.path}: [[methods]] number {at}: range belongs to a [search], which is missing")
         for name, values in axes.items():

@@ -2,9 +2,10 @@
 
 from bench.commands import catalog, results
 from bench.commands.data import data
+from bench.commands.figure import figure
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 
-COMMANDS = (run, sweep, *results.COMMANDS, data, *catalog.COMMANDS)
+COMMANDS = (run, sweep, figure, *results.COMMANDS, data, *catalog.COMMANDS)
 
 __all__ = ["COMMANDS"]

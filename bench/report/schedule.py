@@ -12,11 +12,13 @@ from rich.text import Text
 
 from bench import params
 from bench.catalog import method_class
+from bench.data.cards import find_card
 from bench.data.protocols import describe, parse
 from bench.errors import Unavailable
 from bench.report import wording
 from bench.report.columns import Record, lookup
 from bench.run.plan import Plan
+from bench.run.tasks import own_protocol
 from bench.suites import Suite
 
 
@@ -51,20 +53,26 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
 
 def stored(plan: Plan, records: Sequence[Record]) -> bool:
     """Whether the store has this run, as far as names and parameters tell (its data are not looked at)."""
+    return any(record.get("status") == "ok" for record in executions(plan, records))
+
+
+def executions(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """The executions of this run, failed ones too, in the order of `records`; found as `stored` does."""
     try:
         wanted = params.resolve(method_class(plan.method), plan.settings)
     except Unavailable:
-        return False
-    protocol = describe(parse(plan.protocol)) if plan.protocol else None
+        wanted = dict(plan.settings)
+    asked = plan.protocol or (own_protocol(find_card(plan.dataset)) if plan.data is None else "")
+    protocol = describe(parse(asked)) if asked else None
     known = {name: list(value) if isinstance(value, tuple) else value for name, value in wanted.items()}
-    return any(
-        record.get("status") == "ok"
-        and lookup(record, "method", "name") == Path(plan.method).name.replace(".py:", ":")
+    return [
+        record
+        for record in records
+        if lookup(record, "method", "name") == Path(plan.method).name.replace(".py:", ":")
         and lookup(record, "method", "params") == known
         and lookup(record, "task", "dataset") == plan.dataset
         and lookup(record, "task", "conventions") == plan.conventions.as_dict()
         and lookup(record, "live", "remove") == (None if plan.live is None else plan.live.remove)
         and (protocol is None or lookup(record, "task", "protocol") == protocol)
         and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
-        for record in records
-    )
+    ]

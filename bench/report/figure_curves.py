@@ -1,0 +1,121 @@
+"""Curves: one line a method or parameter, named at its end or in a coloured key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Page
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from bench.report import figure_words as words
+from bench.report.figure_points import Drawing, Facet, Point
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; the markers tell lines apart in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")  # the last measurement of a panel is drawn through
+GREY = "#444444"
+# Ticks of a decade on a logarithmic axis that spans more than so many decades.
+SUBS = ((2.5, (1,)), (1.6, (1, 3)), (0.7, (1, 2, 5)), (-1.0, (1, 2, 3, 4, 5, 7)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whether lines are named at their right ends."""
+
+    named: bool
+
+
+def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], ends: Ends, *, last: bool) -> None:
+    """Draw one panel; last: whether it is the lowest of its column, which names the x axis."""
+    figure, lines = drawing.figure, drawing.lines
+    axes.grid(visible=True)
+    finals = []
+    for line in [line for line in lines if any(point.line == line for point in facet.points)]:
+        points = sorted((point for point in facet.points if point.line == line), key=lambda point: point.x or 0.0)
+        for measurement, dash in zip(panel, [*DASHES[1 : len(panel)], DASHES[0]], strict=True):
+            final = _line(axes, points, measurement, lines.index(line), dash)
+            if final is not None and measurement == panel[-1]:
+                finals.append((line, *final))
+    _axis(axes, "x", figure.x, figure.x in figure.log)
+    _axis(axes, "y", panel[0], panel[0] in figure.log)
+    said = words.axis(panel[-1])
+    if panel[:-1]:
+        said += f" (dashed: {', '.join(map(words.axis, panel[:-1]))})"
+    axes.annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
+    axes.set_xlabel(words.axis(figure.x), color=GREY, size=8.5)
+    if ends.named:
+        _name(axes, finals, lines)
+
+
+def key(page: Page, lines: Sequence[str], left: float, top: float, inches: float) -> None:
+    """The lines' names in their colours, in one row."""
+    for at, line in enumerate(lines):
+        colour = COLOURS[at % len(COLOURS)]
+        dot = Line2D([left + 0.05 / inches], [top], color=colour, marker=MARKERS[at % len(MARKERS)], markersize=5)
+        dot.set_transform(page.transFigure)
+        page.add_artist(dot)
+        text = page.text(left + 0.15 / inches, top, line, color=colour, weight="bold", va="center_baseline")
+        left = text.get_window_extent().x1 / page.bbox.width + 0.22 / inches
+
+
+def _line(axes: Axes, points: Sequence[Point], measurement: str, at: int, dash: str) -> tuple[float, float] | None:
+    """Draw one line with its band; returns its right end."""
+    known = [(point.x, point.values[measurement]) for point in points if measurement in point.values]
+    if not known:
+        return None
+    colour = COLOURS[at % len(COLOURS)]
+    x = np.array([place for place, _ in known], np.float64)
+    y = np.array([found.value for _, found in known])
+    low = np.array([found.value if found.low is None else found.low for _, found in known])
+    high = np.array([found.value if found.high is None else found.high for _, found in known])
+    axes.plot(x, y, dash, color=colour, marker=MARKERS[at % len(MARKERS)], markersize=3.8, linewidth=1.5)
+    if len(known) > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.09, linewidth=0)
+    else:
+        axes.errorbar(x, y, [y - low, high - y], color=colour, capsize=2, linewidth=1)
+    return float(x[-1]), float(y[-1])
+
+
+def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
+    """Scale, ticks and their wording."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if log:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
+        decades = np.log10(high / low) if low > 0 else 1.0
+        subs = next(subs for most, subs in SUBS if decades > most)
+        axis.set_major_locator(LogLocator(subs=subs, numticks=12))
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words.number(measurement, value)))
+
+
+def _name(axes: Axes, finals: Sequence[tuple[str, float, float]], lines: Sequence[str]) -> None:
+    """Each line's name right of the panel at the height of its end, moved apart where names would meet."""
+    box = axes.get_window_extent()
+    inch = axes.get_figure().dpi  # type: ignore[union-attr]
+    gap = 0.15 * inch / box.height
+    ordered = sorted(finals, key=lambda final: final[2])
+    heights = [axes.transLimits.transform(axes.transScale.transform((x, y))) for _, x, y in ordered]
+    places: list[float] = []
+    for _, height in heights:
+        places.append(max(float(height), places[-1] + gap) if places else float(height))
+    over = places[-1] - max(1.0, float(heights[-1][1])) if places else 0.0
+    for at in reversed(range(len(places))):  # push back down what was pushed out above
+        ceiling = places[at + 1] - gap if at + 1 < len(places) else places[at] - max(0.0, over)
+        places[at] = min(places[at], ceiling)
+    for (line, *_), place, (across, height) in zip(ordered, places, heights, strict=True):
+        colour = COLOURS[lines.index(line) % len(COLOURS)]
+        axes.text(1.045, place, line, transform=axes.transAxes, color=colour, va="center", size=8, weight="bold")
+        if across < 0.94 or abs(place - height) > gap / 2:
+            axes.plot(
+                [across, 1.03], [height, place], transform=axes.transAxes, color=colour, linewidth=0.7, linestyle=":",
+                clip_on=False,
+            )  # fmt: skip

@@ -1,0 +1,103 @@
+"""Figures with matplotlib: pages of panels, written as SVG and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Page
+
+from bench.report import figure_words as words
+from bench.report.figure_bars import bars, bars_height
+from bench.report.figure_curves import Ends, curve, key
+from bench.report.figure_points import Drawing
+
+WIDTH, DPI = 8.0, 200  # inches, and dots an inch: 1,600 dots, shown at 800
+CURVE_HEIGHT = 2.15
+LEFT, RIGHT, ENDS = 0.62, 0.2, 0.95  # inches beside the panels; ENDS where lines are named at their ends
+TOP, BETWEEN, BELOW, FOOT = 0.46, 0.62, 0.5, 0.34
+STYLE: Mapping[Any, Any] = {
+    "font.size": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bench",
+    "text.parse_math": False,
+}
+GREY = "#666666"
+
+
+def write(drawing: Drawing, stem: Path) -> list[Path]:
+    """Draw into `stem`.svg and `stem`.png; the same numbers give the same bytes."""
+    with matplotlib.rc_context(dict(STYLE)):
+        page = _page(drawing)
+        svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
+        page.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        page.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+    return [svg, png]
+
+
+def _page(drawing: Drawing) -> Page:
+    figure = drawing.figure
+    cells = [(facet, panel) for facet in drawing.facets for panel in figure.y]
+    columns = _columns(len(drawing.facets), len(figure.y))
+    rows = -(-len(cells) // columns)
+    is_curve = figure.kind == "curve"
+    named = is_curve and len(drawing.lines) > 1
+    ends = named and columns <= 2 and len(drawing.lines) <= 7
+    keyed = named and not ends
+    names = 0.0 if is_curve else 0.075 * max(map(len, drawing.lines)) + 0.15
+    height = CURVE_HEIGHT if is_curve else bars_height(drawing)
+    top = TOP + 0.22 * keyed + (0.42 if len(drawing.facets) > 1 else 0.26)
+    below = BELOW if is_curve else 0.25
+    gaps = words.gaps(drawing)
+    total = top + rows * height + (rows - 1) * (BETWEEN + below) + below + FOOT + 0.16 * bool(gaps)
+    page = Page(figsize=(WIDTH, total))
+    FigureCanvasAgg(page)
+    left = LEFT if is_curve else max(LEFT, names)
+    gutter = (LEFT if is_curve else 0.35) + ENDS * ends
+    room = WIDTH - left - (columns - 1) * gutter - RIGHT - ENDS * ends
+    width = room / columns
+    for at, (facet, panel) in enumerate(cells):
+        row, column = divmod(at, columns)
+        bottom = total - top - (row + 1) * height - row * (BETWEEN + below)
+        axes = page.add_axes((
+            (left + column * (width + gutter)) / WIDTH, bottom / total, width / WIDTH, height / total,
+        ))  # fmt: skip
+        first = len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0)
+        if first:
+            axes.annotate(
+                facet.title, (0, 1), xytext=(0, 21), xycoords="axes fraction", textcoords="offset points", weight="bold"
+            )
+        if is_curve:
+            curve(axes, drawing, facet, panel, Ends(ends), last=at + columns >= len(cells))
+        else:
+            bars(axes, drawing, facet, panel, named=column == 0)
+    page.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
+    if keyed:
+        key(page, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
+    facts = words.facts(drawing.records)
+    page.text(0.12 / WIDTH, 0.1 / total, f"{facts} · {words.caption(drawing)}", size=7.5, color=GREY, va="bottom")
+    if gaps:
+        page.text(0.12 / WIDTH, 0.26 / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
+    return page
+
+
+def _columns(facets: int, panels: int) -> int:
+    """Panels beside one another: data sets below each other, their measurements side by side."""
+    cells = panels if facets == 1 else facets if panels == 1 else 0
+    if not cells:
+        return min(panels, 3)
+    return 2 if cells == 4 else min(cells, 3)

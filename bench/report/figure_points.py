@@ -1,0 +1,229 @@
+"""The numbers that a figure draws: from a suite's runs in the store to points, panel by panel."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.analysis.intervals import mean_intervals
+from bench.analysis.regroup import Stored, carried
+from bench.errors import UsageError
+from bench.metrics.groups import training_groups
+from bench.report.columns import Record, lookup, number, peak_memory
+from bench.report.figure import Figure
+from bench.report.schedule import executions
+from bench.store.results import Store
+from bench.suites import Entry, Suite
+
+ORACLE = ("oracle", "index_loss", "answer_recall")
+RECORD = ("latency_ms", "throughput_qps", "work", "task", "phases", "oracle", "metrics", "validation", "method", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number with its interval; low and high are None where it has none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run in the figure. x: None for bars; values: by measurement, without those that the record lacks."""
+
+    line: str
+    x: float | None
+    values: Mapping[str, Measured]
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The runs that share a panel."""
+
+    title: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """All that a figure draws. missing, failed: the runs of the suite that have no result, in words."""
+
+    title: str
+    figure: Figure
+    facets: tuple[Facet, ...]
+    runs: int
+    missing: tuple[str, ...]
+    failed: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The names of the lines or bars, in the suite's order."""
+        return list(dict.fromkeys(point.line for facet in self.facets for point in facet.points))
+
+    @property
+    def records(self) -> list[Record]:
+        """Of every point."""
+        return [point.record for facet in self.facets for point in facet.points]
+
+
+def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
+    """What the store holds of a suite's figure; `cache` holds the tasks where stored answers are measured again.
+
+    Of equal runs the newest that went well counts. Raises UsageError where there is nothing to draw.
+    """
+    figure = suite.figure
+    if figure is None:
+        raise UsageError(f"the suite {suite.title!r} declares no figure; add a [figure] table to it")
+    records = store.records()
+    found: list[tuple[Entry, Record]] = []
+    missing, failed = [], []
+    for entry in suite.entries:
+        runs = executions(entry.plan, records)
+        good = [record for record in runs if record.get("status") == "ok"]
+        if good:
+            found.append((entry, good[-1]))
+        elif runs:
+            failed.append(f"{_called(entry)}: {runs[-1].get('status')}")
+        else:
+            missing.append(_called(entry))
+    again = _Regrouped(figure, found, store, cache)
+    facets: dict[str, list[Point]] = {}
+    titles: dict[str, str] = {}
+    for entry, record in found:
+        key = entry.plan.dataset if figure.facet == "dataset" else ""
+        titles.setdefault(key, entry.task.title or str(lookup(record, "task", "title")))
+        point = _point(figure, entry, record, again)
+        if point is not None:
+            facets.setdefault(key, []).append(point)
+    if not facets:
+        said = f"; failed: {', '.join(failed)}" if failed else ""
+        raise UsageError(f"no run of {suite.title!r} in {store.root} has what its figure shows{said}; run bench sweep")
+    return Drawing(
+        title=figure.title or suite.title,
+        figure=figure,
+        facets=tuple(Facet(titles[key], tuple(points)) for key, points in facets.items()),
+        runs=len(suite.entries),
+        missing=tuple(missing),
+        failed=tuple(failed),
+    )
+
+
+def measure(record: Record, name: str, phases: Iterable[str] = ()) -> Measured | None:
+    """A measurement by its name in a figure (see bench.report.figure); None where the record lacks it."""
+    head, _, rest = name.partition("@")
+    if name == "memory":
+        found: object = peak_memory(record)
+    elif name == "seconds":
+        spent = [number(lookup(record, "phases", phase, "seconds")) for phase in phases]
+        known = [seconds for seconds in spent if seconds is not None]
+        found = sum(known) if known else None
+    elif head in ORACLE:
+        found = lookup(record, "oracle", f"{'recall' if head == 'oracle' else head}@{rest}")
+    elif name.partition(".")[0] == "params":
+        found = lookup(record, "method", *name.split("."))
+    elif name.partition(".")[0] in RECORD:
+        found = lookup(record, *name.split("."))
+    else:
+        found = lookup(record, "metrics", name)
+    value = number(found)
+    if value is None or np.isnan(value):
+        return None
+    return Measured(value, number(lookup({"of": found}, "of", "low")), number(lookup({"of": found}, "of", "high")))
+
+
+def table(drawing: Drawing) -> str:
+    """CSV of every number that is drawn, one row a point."""
+    names = [name for panel in drawing.figure.y for name in panel]
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    x = [drawing.figure.x] if drawing.figure.x else []
+    rows.writerow(["data", "line", *x, *(f"{name}{end}" for name in names for end in ("", " low", " high")), "run"])
+    for facet in drawing.facets:
+        for point in facet.points:
+            cells: list[object] = [_short(point.x)] if x else []
+            for name in names:
+                found = point.values.get(name)
+                cells += [_short(one) for one in ((found.value, found.low, found.high) if found else (None,) * 3)]
+            rows.writerow([facet.title, point.line, *cells, point.record.get("run_id")])
+    return out.getvalue()
+
+
+def _point(figure: Figure, entry: Entry, record: Record, again: _Regrouped) -> Point | None:
+    """None where the record lacks the place on the x axis or every measurement."""
+    x = measure(record, figure.x, entry.task.phases) if figure.x else None
+    values = {}
+    for name in (name for panel in figure.y for name in panel):
+        renewed = again.decides(name)
+        found = again.measure(record, name) if renewed else measure(record, name, entry.task.phases)
+        if found is not None:
+            values[name] = found
+    if not values or (figure.x and x is None):
+        return None
+    return Point(_line(figure, entry, record), x.value if x else None, values, record)
+
+
+def _line(figure: Figure, entry: Entry, record: Record) -> str:
+    """What the figure calls the line of a run."""
+    own = {"label": entry.label, "task": entry.task.name, "method": str(lookup(record, "method", "name"))}
+    parts = []
+    for name in figure.line:
+        if name in own:
+            parts.append(own[name])
+            continue
+        found = lookup(record, "method", *name.split(".")) if name.startswith("params.") else measure(record, name)
+        value = found.value if isinstance(found, Measured) else found
+        parts.append(f"{name.rpartition('.')[2]} {_plain(value)}" if not isinstance(value, str) else value)
+    return ", ".join(parts)
+
+
+def _called(entry: Entry) -> str:
+    settings = {
+        name: value for name, value in entry.plan.settings.items() if entry.task.plan.settings.get(name) != value
+    }
+    said = [entry.label, *(f"{name}={_plain(value)}" for name, value in settings.items())]
+    where = entry.task.title or entry.plan.dataset
+    return f"{' '.join([entry.label, *said])} on {where}" + (f" ({entry.task.name})" if entry.plan.live else "")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+class _Regrouped:
+    """Measurements of "/new" items where `new_in` names the task whose training decides which items are new."""
+
+    def __init__(self, figure: Figure, found: Sequence[tuple[Entry, Record]], store: Store, cache: Path) -> None:
+        self.store, self.cache, self.asked = store, cache, bool(figure.new_in)
+        self.first = {str(lookup(r, "task", "dataset")): r for entry, r in found if entry.task.name == figure.new_in}
+
+    def decides(self, name: str) -> bool:
+        """Whether a measurement is taken again here, in place of the record's own."""
+        return self.asked and re.fullmatch(r"(recall|oracle)@\d+/new", name) is not None
+
+    def measure(self, record: Record, name: str) -> Measured | None:
+        """The recall of the items that are new to the first task; None where that is not in the store."""
+        first = self.first.get(str(lookup(record, "task", "dataset")))
+        if first is None:
+            return None
+        one = Stored.open(self.store, str(first["run_id"]), self.cache)
+        other = Stored.open(self.store, str(record["run_id"]), self.cache)
+        new = training_groups(one.task.popularity(), one.task.about["training_items"])["new"]
+        items = new if one.task.folder == other.task.folder else carried(new, of=one.task, to=other.task)
+        head, k = name.removesuffix("/new").split("@")
+        _, values = other.recall(int(k), items, of="oracle" if head == "oracle" else "answers")
+        interval = mean_intervals({"recall": values}, seed=0).get("recall")
+        return Measured(interval["value"], interval["low"], interval["high"]) if interval else None
