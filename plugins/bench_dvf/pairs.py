@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bench_neural.scorers import Asked, Scorer
 
 TILE = 2048  # pairs scored at once: what belongs to them stays in a core's cache
-LEAST = 128  # columns that are worth another thread
+DEVICE_TILE = 1 << 18
+LEAST = 256  # columns that are worth another thread, which takes some 50 microseconds to begin
 
 
 class PairScorer:
@@ -35,7 +36,8 @@ class PairScorer:
         threads = threads or torch.get_num_threads()
         self.scorer, self.asked, self.table, self.threads = scorer, asked, table, threads
         self.numbers = _numbers(table) if table.device.type == "cpu" else None
-        self.rows = [torch.empty(TILE, table.shape[1]) for _ in range(threads)]
+        self.tile = DEVICE_TILE if self.numbers is None else TILE
+        self.rows = [torch.empty(0 if self.numbers is None else TILE, table.shape[1]) for _ in range(threads)]
         self.scores = np.empty((len(asked), 0), np.float32)
         self.pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None  # ends with the last reference to it
 
@@ -48,12 +50,12 @@ class PairScorer:
 
         def columns(left: int, right: int, _: int) -> None:
             items = self.table[start + left : start + right].float()
-            high = max(1, TILE // (right - left))
+            high = max(1, self.tile // (right - left))
             for first in range(0, len(self.asked), high):
                 part = self.scorer.block(self.asked.rows(first, first + high), items)
-                scores[first : first + high, left:right] = part.cpu().numpy()
+                scores[first : first + high, left:right] = part.numpy(force=True)
 
-        self._each(columns, stop - start, TILE)
+        self._each(columns, stop - start, self.tile)
         return scores
 
     def pairs(self, nodes: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -63,7 +65,7 @@ class PairScorer:
             self.scores = np.zeros(nodes.shape, np.float32)
 
         def columns(left: int, right: int, thread: int) -> None:
-            high = max(1, TILE // (right - left))
+            high = max(1, self.tile // (right - left))
             ends = np.maximum.reduceat(counts, range(0, len(nodes), high)).clip(max=right).tolist()
             for at, end in enumerate(ends):
                 if end > left:
@@ -72,7 +74,7 @@ class PairScorer:
                     part = self.scorer.pairs(self.asked.rows(first, last), items)
                     self.scores[first:last, left:end] = part.numpy(force=True)
 
-        self._each(columns, int(counts.max(initial=0)), TILE)
+        self._each(columns, int(counts.max(initial=0)), self.tile)
         return self.scores
 
     def _each(self, columns: Callable[[int, int, int], None], size: int, wide: int) -> None:
