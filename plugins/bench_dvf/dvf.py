@@ -11,16 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, hookimpl, param
-from bench_dvf.effort import fitted
 from bench_dvf.mining import MiningWindows
 from bench_dvf.network import Network
 from bench_dvf.objective import Aims, Objective
 from bench_dvf.pairs import PairScorer
-from bench_dvf.serving import Index, nearest_entries, placed, rows, updated
+from bench_dvf.searching import Way, answer
+from bench_dvf.serving import Index, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
 from bench_dvf.validation import Validation
-from bench_index.beam import search
-from bench_index.classic import classic_search
 from bench_index.covisits import covisits
 from bench_index.scoring import joined
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
@@ -127,7 +125,7 @@ class DVF:
         0.5, phase="index", help="weight of an item's bias in the graph's distances", low=0.0, high=100.0
     )
     precision: str = param(
-        "float32", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
+        "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     ef: tuple[int, ...] = param(
         (100, 200, 400),
@@ -170,6 +168,13 @@ class DVF:
         help="begin from so many items of the second layer, by inner product; 0: from a whole layer, by score",
         low=0,
         high=100_000,
+    )
+
+    sets: str = param(
+        "device",
+        phase="query",
+        help="on an accelerator, where graph and visited sets are: device, or host with scoring alone on the device",
+        choices=("device", "host"),
     )
 
     network_: Network = field(init=False, repr=False)
@@ -221,7 +226,8 @@ class DVF:
                 seed=context.seed,
                 threads=context.threads,
             )
-            self.index_ = Index(vectors, rows(self.network_, vectors, graph.items, self.precision == "bfloat16"), graph)
+            table = rows(self.network_, vectors, graph.items, self.precision == "bfloat16")
+            self.index_ = Index.of(vectors, table, graph)
 
     @hookimpl
     def update(self, catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32], context: Context) -> None:
@@ -241,9 +247,10 @@ class DVF:
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
+        way = Way(self.walk, self.ef, self.rounds, self.share, self.quota, self.early_stop, self.entry, self.sets)
         with torch.inference_mode():
-            step = range(0, max(1, len(requests)), REQUESTS_AT_ONCE)
-            return joined([self._search(requests[at : at + REQUESTS_AT_ONCE], k, context.threads) for at in step])
+            parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
+            return joined([answer(self.index_, self.network_, part, k, way, context.threads) for part in parts])
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
@@ -276,18 +283,6 @@ class DVF:
             self.covisits_ = Ragged(met["offsets"].astype(np.int64), met["values"].astype(np.int32))
         else:
             self.index_ = Index.load(folder, device)
-
-    def _search(self, requests: Requests, k: int, threads: int) -> Answer:
-        """Answers to a few requests."""
-        graph = self.index_.graph
-        asked = self.network_.requests(requests, self.index_.vectors)
-        scorer = PairScorer(self.network_.scorer, asked, self.index_.table)
-        if self.walk == "classic":
-            return classic_search(graph, scorer, self.ef[-1], k, requests.exclude, threads)
-        effort = fitted(graph, self.ef, self.rounds, self.share, self.quota, self.early_stop)
-        return search(
-            graph, scorer, effort, k, requests.exclude, threads, nearest_entries(self.index_, asked, self.entry)
-        )
 
     def _network(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Network:
         history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)

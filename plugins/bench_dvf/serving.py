@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,28 @@ from torch import Tensor
 
 from bench import Catalog
 from bench_dvf.network import Network
+from bench_index.device import DeviceGraph
 from bench_index.graph import Graph
 from bench_index.insertion import insert
-from bench_neural.scorers import Asked
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """vectors (N, d + 1) of the catalog; table (C, width): the scorer's item side of the graph's C nodes, in its order,
-    float32 or bfloat16; graph: over the items that may be answered.
+    float32 or bfloat16; graph: over the items that may be answered, on_device the same as tensors where the others are
+    on an accelerator.
     """
 
     vectors: Tensor
     table: Tensor
     graph: Graph
+    on_device: DeviceGraph | None
+
+    @classmethod
+    def of(cls, vectors: Tensor, table: Tensor, graph: Graph) -> Index:
+        """An index of these parts, wherever the tensors are."""
+        device = vectors.device
+        return cls(vectors, table, graph, None if device.type == "cpu" else DeviceGraph.of(graph, str(device)))
 
     def save(self, folder: Path) -> None:
         """Write everything into `folder`; bfloat16 as the upper halves of its numbers."""
@@ -41,13 +49,15 @@ class Index:
         all of it and memory of one's own can have large pages."""
         vectors, table = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("vectors", "table"))
         table = table.view(torch.bfloat16) if table.dtype == torch.int16 else table
-        return cls(vectors.to(device), table.to(device), Graph.load(folder))
+        return cls.of(vectors.to(device), table.to(device), Graph.load(folder))
 
 
 def rows(network: Network, vectors: Tensor, items: NDArray[np.int32], bfloat16: bool = False) -> Tensor:
     """The scorer's item side (n, width) of some items, given all vectors (N, d + 1); made in blocks."""
-    scorer, kind = network.scorer, torch.bfloat16 if bfloat16 else torch.float32
-    table = torch.from_numpy(np.empty((len(items), scorer.width), np.float32)).to(vectors.device, kind)
+    scorer = network.scorer
+    numbers = np.empty((len(items), scorer.width), np.int16 if bfloat16 else np.float32)  # numpy's have large pages
+    table = torch.from_numpy(numbers).to(vectors.device)
+    table = table.view(torch.bfloat16) if bfloat16 else table
     where = torch.from_numpy(np.asarray(items, np.int64)).to(vectors.device)
     for begin in range(0, len(items), 1 << 15):
         part = slice(begin, begin + (1 << 15))
@@ -60,15 +70,6 @@ def placed(vectors: Tensor, items: NDArray[np.int32], bias_weight: float) -> NDA
     chosen = vectors.cpu().numpy()[items]
     chosen[:, -1] *= bias_weight
     return chosen
-
-
-def nearest_entries(index: Index, asked: Asked, count: int) -> NDArray[np.int32] | None:
-    """The `count` nodes [B, count] of the second layer with the largest inner products; None for a count of 0."""
-    if not count or len(index.graph.layers) < 2:
-        return None
-    items = np.maximum(index.graph.items[: len(index.graph.layers[1])], 0).astype(np.int64)
-    inner = asked.state @ index.vectors[torch.from_numpy(items).to(index.vectors.device)].T
-    return inner.topk(min(count, len(items))).indices.int().cpu().numpy()
 
 
 def updated(
@@ -84,20 +85,12 @@ def updated(
 ) -> Index:
     """`index` with nodes for the added items, from their side information, and without answers that were removed."""
     network.encoder.bind(catalog)
-    vectors = network.items()
+    vectors, table = network.items(), index.table
     graph = index.graph.without(removed) if len(removed) else index.graph
-    index = replace(index, vectors=vectors, graph=graph)
-    if not len(added):
-        return index
-    known = np.where(graph.items >= 0, graph.items, 0)  # a removed node keeps its links; any place will do for new ones
-    graph = insert(
-        graph,
-        placed(vectors, known, bias_weight),
-        placed(vectors, added, bias_weight),
-        added,
-        links=links,
-        threads=threads,
-    )
-    new = graph.items[len(index.graph) :]
-    more = rows(network, vectors, new, index.table.dtype == torch.bfloat16)
-    return replace(index, graph=graph, table=torch.cat([index.table, more]))
+    if len(added):
+        known = np.where(graph.items >= 0, graph.items, 0)  # a removed node keeps its links, wherever it lies
+        old, new = (placed(vectors, items, bias_weight) for items in (known, added))
+        graph = insert(graph, old, new, added, links=links, threads=threads)
+        more = rows(network, vectors, graph.items[len(index.graph) :], table.dtype == torch.bfloat16)
+        table = torch.cat([table, more])
+    return Index.of(vectors, table, graph)
