@@ -53,7 +53,7 @@ def bars(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, na
                 textcoords="offset points", va="center", size=7.5, color=GREY,
             )  # fmt: skip
     least, most = min(ends), max(ends)
-    axes.set_xlim(least * 1.08, (most or 1.0) * 1.28)  # room for the numbers
+    axes.set_xlim(least * 1.08, most + 0.34 * ((most - least) or 1.0))  # room for the numbers
     axes.set_ylim(-(len(lines) - 1) * step - (count - 1) * BAR - SPACE / 2, BAR + SPACE / 2)
     middles = [-at * step - (count - 1) * BAR / 2 + BAR * 0.46 for at in range(len(lines))]
     axes.set_yticks(middles, lines if named else [""] * len(lines))
@@ -61,8 +61,8 @@ def bars(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, na
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color="#888888", linewidth=0.8)
     axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(panel[0], value)))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(panel[0], value)))
     _title(axes, panel, colours)
 
 
@@ -79,13 +79,13 @@ def _title(axes: Axes, panel: Sequence[str], colours: Sequence[str]) -> None:
         )
         return
     place = 0.0
-    for at, measurement in enumerate(panel):
+    for at, name in enumerate(words.names(panel)):
         box = {"boxstyle": "square,pad=0.0", "fc": colours[at % 3], "ec": "none"}
         axes.annotate(
             "    ", (0, 1), xytext=(place, 8), xycoords="axes fraction", textcoords="offset points", bbox=box, size=7
         )
         text = axes.annotate(
-            words.axis(measurement), (0, 1), xytext=(place + 13, 8), xycoords="axes fraction",
+            name, (0, 1), xytext=(place + 13, 8), xycoords="axes fraction",
             textcoords="offset points", color=GREY,
         )  # fmt: skip
         figure = axes.get_figure()

@@ -38,14 +38,14 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], ends
     for line in [line for line in lines if any(point.line == line for point in facet.points)]:
         points = sorted((point for point in facet.points if point.line == line), key=lambda point: point.x or 0.0)
         for measurement, dash in zip(panel, [*DASHES[1 : len(panel)], DASHES[0]], strict=True):
-            final = _line(axes, points, measurement, lines.index(line), dash)
+            final = _line(axes, points, measurement, lines.index(line), dash, _alpha(len(lines)))
             if final is not None and measurement == panel[-1]:
                 finals.append((line, *final))
     _axis(axes, "x", figure.x, figure.x in figure.log)
     _axis(axes, "y", panel[0], panel[0] in figure.log)
-    said = words.axis(panel[-1])
-    if panel[:-1]:
-        said += f" (dashed: {', '.join(map(words.axis, panel[:-1]))})"
+    *others, said = words.names(panel)
+    if others:
+        said += f" (dashed: {', '.join(others)})"
     axes.annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
     axes.set_xlabel(words.axis(figure.x), color=GREY, size=8.5)
     if ends.named:
@@ -63,7 +63,9 @@ def key(page: Page, lines: Sequence[str], left: float, top: float, inches: float
         left = text.get_window_extent().x1 / page.bbox.width + 0.22 / inches
 
 
-def _line(axes: Axes, points: Sequence[Point], measurement: str, at: int, dash: str) -> tuple[float, float] | None:
+def _line(
+    axes: Axes, points: Sequence[Point], measurement: str, at: int, dash: str, alpha: float
+) -> tuple[float, float] | None:
     """Draw one line with its band; returns its right end."""
     known = [(point.x, point.values[measurement]) for point in points if measurement in point.values]
     if not known:
@@ -74,11 +76,16 @@ def _line(axes: Axes, points: Sequence[Point], measurement: str, at: int, dash: 
     low = np.array([found.value if found.low is None else found.low for _, found in known])
     high = np.array([found.value if found.high is None else found.high for _, found in known])
     axes.plot(x, y, dash, color=colour, marker=MARKERS[at % len(MARKERS)], markersize=3.8, linewidth=1.5)
-    if len(known) > 1:
-        axes.fill_between(x, low, high, color=colour, alpha=0.09, linewidth=0)
-    else:
+    if len(known) > 1 and dash == DASHES[0]:
+        axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
+    elif len(known) == 1:
         axes.errorbar(x, y, [y - low, high - y], color=colour, capsize=2, linewidth=1)
     return float(x[-1]), float(y[-1])
+
+
+def _alpha(lines: int) -> float:
+    """How opaque a band is: many of them must leave the lines readable."""
+    return 0.12 if lines < 3 else 0.08 if lines < 5 else 0.05
 
 
 def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
@@ -94,7 +101,7 @@ def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
         axis.set_minor_formatter(NullFormatter())
     else:
         axis.set_major_locator(MaxNLocator(5))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.number(measurement, value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(measurement, value)))
 
 
 def _name(axes: Axes, finals: Sequence[tuple[str, float, float]], lines: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Page
 
@@ -18,7 +19,8 @@ from bench.report.figure_points import Drawing
 WIDTH, DPI = 8.0, 200  # inches, and dots an inch: 1,600 dots, shown at 800
 CURVE_HEIGHT = 2.15
 LEFT, RIGHT, ENDS = 0.62, 0.2, 0.95  # inches beside the panels; ENDS where lines are named at their ends
-TOP, BETWEEN, BELOW, FOOT = 0.46, 0.62, 0.5, 0.34
+TOP, BETWEEN, BELOW, FOOT = 0.46, 0.32, 0.5, 0.34
+HEADER = 0.3  # of a row of panels that names its data set
 STYLE: Mapping[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
@@ -60,10 +62,11 @@ def _page(drawing: Drawing) -> Page:
     keyed = named and not ends
     names = 0.0 if is_curve else 0.075 * max(map(len, drawing.lines)) + 0.15
     height = CURVE_HEIGHT if is_curve else bars_height(drawing)
-    top = TOP + 0.22 * keyed + (0.42 if len(drawing.facets) > 1 else 0.26)
+    top = TOP + 0.22 * keyed + 0.26 + HEADER * (len(drawing.facets) > 1)
     below = BELOW if is_curve else 0.25
+    between = below + BETWEEN + HEADER * (len(drawing.facets) > 1)
     gaps = words.gaps(drawing)
-    total = top + rows * height + (rows - 1) * (BETWEEN + below) + below + FOOT + 0.16 * bool(gaps)
+    total = top + rows * height + (rows - 1) * between + below + FOOT + 0.16 * bool(gaps)
     page = Page(figsize=(WIDTH, total))
     FigureCanvasAgg(page)
     left = LEFT if is_curve else max(LEFT, names)
@@ -72,15 +75,15 @@ def _page(drawing: Drawing) -> Page:
     width = room / columns
     for at, (facet, panel) in enumerate(cells):
         row, column = divmod(at, columns)
-        bottom = total - top - (row + 1) * height - row * (BETWEEN + below)
+        bottom = total - top - (row + 1) * height - row * between
         axes = page.add_axes((
             (left + column * (width + gutter)) / WIDTH, bottom / total, width / WIDTH, height / total,
         ))  # fmt: skip
-        first = len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0)
-        if first:
-            axes.annotate(
-                facet.title, (0, 1), xytext=(0, 21), xycoords="axes fraction", textcoords="offset points", weight="bold"
-            )
+        if len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0):
+            brief = columns == 3 and len(figure.y) == 1
+            facts = words.facts([point.record for point in facet.points], brief=brief)
+            _above(axes, facet.title, 32, weight="bold")
+            _above(axes, facts, 21, size=7.5, color=GREY)
         if is_curve:
             curve(axes, drawing, facet, panel, Ends(ends), last=at + columns >= len(cells))
         else:
@@ -88,11 +91,15 @@ def _page(drawing: Drawing) -> Page:
     page.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
     if keyed:
         key(page, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
-    facts = words.facts(drawing.records)
-    page.text(0.12 / WIDTH, 0.1 / total, f"{facts} · {words.caption(drawing)}", size=7.5, color=GREY, va="bottom")
+    page.text(0.12 / WIDTH, 0.1 / total, words.caption(drawing), size=7.5, color=GREY, va="bottom")
     if gaps:
         page.text(0.12 / WIDTH, 0.26 / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
     return page
+
+
+def _above(axes: Axes, text: str, points: float, **look: Any) -> None:
+    """Write above a panel, so many points from its edge."""
+    axes.annotate(text, (0, 1), xytext=(0, points), xycoords="axes fraction", textcoords="offset points", **look)
 
 
 def _columns(facets: int, panels: int) -> int:

@@ -185,12 +185,11 @@ def _line(figure: Figure, entry: Entry, record: Record) -> str:
 
 
 def _called(entry: Entry) -> str:
-    settings = {
-        name: value for name, value in entry.plan.settings.items() if entry.task.plan.settings.get(name) != value
-    }
-    said = [entry.label, *(f"{name}={_plain(value)}" for name, value in settings.items())]
-    where = entry.task.title or entry.plan.dataset
-    return f"{' '.join([entry.label, *said])} on {where}" + (f" ({entry.task.name})" if entry.plan.live else "")
+    """A run in words: its label, what it sets beyond its task, where."""
+    common = entry.task.plan.settings
+    said = [f"{name}={_plain(value)}" for name, value in entry.plan.settings.items() if common.get(name) != value]
+    where = f"{entry.task.title or entry.plan.dataset}, {entry.task.name}"
+    return f"{' '.join([entry.label, *said])} on {where}"
 
 
 def _plain(value: object) -> str:

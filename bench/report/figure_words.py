@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 from bench.report import wording
@@ -29,7 +30,7 @@ def axis(name: str) -> str:
     if found := re.fullmatch(r"phases\.(\w+)\.seconds", name):
         return f"{found[1]}, seconds"
     if found := re.fullmatch(r"phases\.(\w+)\.(\w+)_bytes", name):
-        return f"{found[1]}, {found[2].replace('_rss', ' memory')}"
+        return f"{found[2].replace('_rss', ' memory')}, {found[1]}"
     head, _, k = metric.partition("@")
     if head == "oracle.coverage":
         return f"share of the exact top {k} found{of}"
@@ -47,27 +48,48 @@ def is_share(name: str) -> bool:
     return name.startswith(("oracle.coverage", "index_loss", "coverage", "work.share"))
 
 
-def number(name: str, value: float) -> str:
-    """A value of a measurement, short: for ticks and the ends of bars."""
+def names(panel: Sequence[str]) -> list[str]:
+    """The measurements of a panel, each as short as the others allow."""
+    if len(panel) == 1:
+        return [axis(panel[0])]
+    whole = [axis(name).replace("oracle recall@", "oracle@") for name in panel]
+    parts = [name.partition(", ") for name in whole]
+    if len({after for _, _, after in parts}) == 1 and parts[0][2]:  # "recall@200, items new since training"
+        return [*(before for before, _, _ in parts[:-1]), whole[-1]]
+    if len({before for before, _, _ in parts}) == 1:  # "peak memory, index" beside "peak memory, query"
+        return [*(after for _, _, after in parts[:-1]), whole[-1]]
+    return whole
+
+
+def tick(name: str, value: float) -> str:
+    """A value on an axis."""
     if is_share(name):
-        shown = f"{100 * value:.3g}" if abs(value) < 0.9995 or value == 1 else f"{100 * value:.2f}"
-        return f"{shown}%"
+        return f"{100 * value:.5g}%"
     if name == "memory" or name.endswith("bytes"):
-        return wording.size(value)
+        return wording.size(value).replace(".0 ", " ") if value else "0"
     if name in ("task.items", "throughput_qps"):
-        return wording.short_count(value).removesuffix(".0k").removesuffix(".0M") if value < 1000 else _thousands(value)
+        return _thousands(value)
+    if "@" in name:
+        return f"{value:.4g}".replace("0.", ".", 1)
+    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def number(name: str, value: float) -> str:
+    """A value beside its bar."""
+    if is_share(name):
+        return f"{100 * value:.1f}%".replace("-0.0%", "0.0%")
     if "@" in name:
         return wording.proportion(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1000 and name not in ("memory", "task.items") else tick(name, value)
 
 
-def facts(records: Sequence[Record]) -> str:
-    """What a panel's runs have in common: protocols, requests, items."""
+def facts(records: Sequence[Record], *, brief: bool) -> str:
+    """What a panel's runs have in common: protocol, requests and, unless `brief`, items."""
     said = [" or ".join(dict.fromkeys(str(protocol_label(record)).partition(" (")[0] for record in records))]
-    for key, noun in (("requests", "requests"), ("items", "items")):
+    for key in ("requests",) if brief else ("requests", "items"):
         values = {lookup(record, "task", key) for record in records}
         if len(values) == 1 and isinstance(value := values.pop(), int):
-            said.append(f"{value:,} {noun}")
+            said.append(f"{value:,} {key}")
     return " · ".join(said)
 
 
@@ -77,7 +99,8 @@ def caption(drawing: Drawing) -> str:
     days = sorted({str(lookup(record, "provenance", "started") or "")[:10] for record in records} - {""})
     commits = list(dict.fromkeys(str(lookup(r, "provenance", "commit") or "")[:7] for r in records))
     cores = {lookup(record, "provenance", "build", "threads") for record in records}
-    said = ["95% bootstrap intervals over requests"]
+    said = [facts(records, brief=False)] if len(drawing.facets) == 1 else []
+    said.append("95% bootstrap intervals over requests")
     if len(cores) == 1 and isinstance(threads := cores.pop(), int):
         said.append(f"{threads} {'thread' if threads == 1 else 'threads'}")
     if days:
@@ -93,8 +116,8 @@ def gaps(drawing: Drawing) -> str:
     if drawing.missing:
         said.append(f"{len(drawing.missing)} of {drawing.runs} runs are not in the store")
     if drawing.failed:
-        shown = ", ".join(drawing.failed[:2]) + (f" and {len(drawing.failed) - 2} more" if drawing.failed[2:] else "")
-        said.append(f"{len(drawing.failed)} failed: {shown}")
+        more = ", ..." if drawing.failed[1:] else ""
+        said.append(f"{len(drawing.failed)} of {drawing.runs} failed: {textwrap.shorten(drawing.failed[0], 70)}{more}")
     return "; ".join(said)
 
 

@@ -35,7 +35,8 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
             mark = Text("✓ stored", "green") if there else Text("to run", "cyan")
             where = plan.protocol or "the data set's own"
             table.add_row(mark, Path(plan.method).name, settings, str(plan.data or plan.dataset), where, str(plan.seed))
-        parts += [table, Text(f"{len(kept) - sum(kept)} of {len(kept)} runs to do.")]
+        todo = [plan for plan, there in zip(suite.plans, kept, strict=True) if not there]
+        parts += [table, Text(f"{len(todo)} of {len(kept)} runs to do, with {trainings(todo)} different trainings.")]
     for search in suite.searches:
         plan = search.plan
         limit = (
@@ -49,6 +50,21 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
             Text(f"\nThe best of each by {suite.searches[0].select} of the validation part is reported.", "dim")
         )
     return Group(*parts)
+
+
+def trainings(plans: Sequence[Plan]) -> int:
+    """How often these runs train at most: runs that differ in index or query parameters alone share a training."""
+    keys = set()
+    for plan in plans:
+        try:
+            cls = method_class(plan.method)
+        except Unavailable:
+            continue
+        declared, settings = params.parameters(cls), params.resolve(cls, plan.settings)
+        own = sorted(f"{name}={value!r}" for name, value in settings.items() if declared[name].phase == "train")
+        task = (plan.dataset, plan.data, plan.protocol, str(plan.conventions), plan.seed)
+        keys.add((plan.method, *own, *map(str, task)))
+    return len(keys)
 
 
 def stored(plan: Plan, records: Sequence[Record]) -> bool:
