@@ -81,11 +81,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run of a suite, and how a figure calls its method."""
+    """One run of a suite. label: how a figure calls its method; at: which of [[methods]] it comes from, from 1."""
 
     plan: Plan
     label: str
     task: Asked
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Reading:
             if said is None:
                 label = self.value(method, "label", str, Path(method["name"]).name)
                 grid = {name: axis for name, axis in task.grid.items() if name not in method.get("set", {})}
-                entries += [Entry(plan, label, task) for plan in self.grid(plan, method, at, grid)]
+                entries += [Entry(plan, label, task, at) for plan in self.grid(plan, method, at, grid)]
             else:
                 searches.append(self.search(plan, method, said, at))
         title = self.value(content, "title", str, self.path.stem)

@@ -35,7 +35,7 @@ def bars(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, na
             axes.barh(place, found.value, height=BAR * 0.92, align="edge", color=colours[at % 3], linewidth=0)
             end = found.value
             if found.low is not None and found.high is not None:
-                span = [[found.value - found.low], [found.high - found.value]]
+                span = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
                 axes.errorbar(
                     found.value,
                     place + BAR * 0.46,
@@ -86,7 +86,7 @@ def _title(axes: Axes, panel: Sequence[str], colours: Sequence[str]) -> None:
         )
         text = axes.annotate(
             name, (0, 1), xytext=(place + 13, 8), xycoords="axes fraction",
-            textcoords="offset points", color=GREY,
+            textcoords="offset points", color=GREY, size=8,
         )  # fmt: skip
         figure = axes.get_figure()
         assert figure is not None

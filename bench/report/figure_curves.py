@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,15 +22,8 @@ GREY = "#444444"
 SUBS = ((2.5, (1,)), (1.6, (1, 3)), (0.7, (1, 2, 5)), (-1.0, (1, 2, 3, 4, 5, 7)))
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """Whether lines are named at their right ends."""
-
-    named: bool
-
-
-def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], ends: Ends, *, last: bool) -> None:
-    """Draw one panel; last: whether it is the lowest of its column, which names the x axis."""
+def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, named: bool) -> None:
+    """Draw one panel; named: whether lines bear their names at their right ends."""
     figure, lines = drawing.figure, drawing.lines
     axes.grid(visible=True)
     finals = []
@@ -46,9 +38,9 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], ends
     *others, said = words.names(panel)
     if others:
         said += f" (dashed: {', '.join(others)})"
-    axes.annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
-    axes.set_xlabel(words.axis(figure.x), color=GREY, size=8.5)
-    if ends.named:
+    axes.annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY, size=8)
+    axes.set_xlabel(words.axis(figure.x), color=GREY, size=8)
+    if named:
         _name(axes, finals, lines)
 
 
@@ -79,7 +71,7 @@ def _line(
     if len(known) > 1 and dash == DASHES[0]:
         axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
     elif len(known) == 1:
-        axes.errorbar(x, y, [y - low, high - y], color=colour, capsize=2, linewidth=1)
+        axes.errorbar(x, y, [np.fmax(0, y - low), np.fmax(0, high - y)], color=colour, capsize=2, linewidth=1)
     return float(x[-1]), float(y[-1])
 
 
@@ -100,7 +92,7 @@ def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
         axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(measurement, value)))
 
 

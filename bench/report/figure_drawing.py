@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Page
 
 from bench.report import figure_words as words
 from bench.report.figure_bars import bars, bars_height
-from bench.report.figure_curves import Ends, curve, key
+from bench.report.figure_curves import curve, key
 from bench.report.figure_points import Drawing
 
 WIDTH, DPI = 8.0, 200  # inches, and dots an inch: 1,600 dots, shown at 800
@@ -44,14 +44,15 @@ GREY = "#666666"
 def write(drawing: Drawing, stem: Path) -> list[Path]:
     """Draw into `stem`.svg and `stem`.png; the same numbers give the same bytes."""
     with matplotlib.rc_context(dict(STYLE)):
-        page = _page(drawing)
+        whole = page(drawing)
         svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
-        page.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        page.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+        whole.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        whole.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
     return [svg, png]
 
 
-def _page(drawing: Drawing) -> Page:
+def page(drawing: Drawing) -> Page:
+    """All panels on one page, with title and caption."""
     figure = drawing.figure
     cells = [(facet, panel) for facet in drawing.facets for panel in figure.y]
     columns = _columns(len(drawing.facets), len(figure.y))
@@ -67,8 +68,8 @@ def _page(drawing: Drawing) -> Page:
     between = below + BETWEEN + HEADER * (len(drawing.facets) > 1)
     gaps = words.gaps(drawing)
     total = top + rows * height + (rows - 1) * between + below + FOOT + 0.16 * bool(gaps)
-    page = Page(figsize=(WIDTH, total))
-    FigureCanvasAgg(page)
+    whole = Page(figsize=(WIDTH, total))
+    FigureCanvasAgg(whole)
     left = LEFT if is_curve else max(LEFT, names)
     gutter = (LEFT if is_curve else 0.35) + ENDS * ends
     room = WIDTH - left - (columns - 1) * gutter - RIGHT - ENDS * ends
@@ -76,7 +77,7 @@ def _page(drawing: Drawing) -> Page:
     for at, (facet, panel) in enumerate(cells):
         row, column = divmod(at, columns)
         bottom = total - top - (row + 1) * height - row * between
-        axes = page.add_axes((
+        axes = whole.add_axes((
             (left + column * (width + gutter)) / WIDTH, bottom / total, width / WIDTH, height / total,
         ))  # fmt: skip
         if len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0):
@@ -85,16 +86,16 @@ def _page(drawing: Drawing) -> Page:
             _above(axes, facet.title, 32, weight="bold")
             _above(axes, facts, 21, size=7.5, color=GREY)
         if is_curve:
-            curve(axes, drawing, facet, panel, Ends(ends), last=at + columns >= len(cells))
+            curve(axes, drawing, facet, panel, named=ends)
         else:
             bars(axes, drawing, facet, panel, named=column == 0)
-    page.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
+    whole.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
     if keyed:
-        key(page, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
-    page.text(0.12 / WIDTH, 0.1 / total, words.caption(drawing), size=7.5, color=GREY, va="bottom")
+        key(whole, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
+    whole.text(0.12 / WIDTH, 0.1 / total, words.caption(drawing), size=7.5, color=GREY, va="bottom")
     if gaps:
-        page.text(0.12 / WIDTH, 0.26 / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
-    return page
+        whole.text(0.12 / WIDTH, 0.26 / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
+    return whole
 
 
 def _above(axes: Axes, text: str, points: float, **look: Any) -> None:

@@ -36,9 +36,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run in the figure. x: None for bars; values: by measurement, without those that the record lacks."""
+    """One run in the figure. x: None for bars; values: by measurement, without those that the record lacks.
+
+    rank: where the suite names the method.
+    """
 
     line: str
+    rank: int
     x: float | None
     values: Mapping[str, Measured]
     record: Record
@@ -66,7 +70,8 @@ class Drawing:
     @property
     def lines(self) -> list[str]:
         """The names of the lines or bars, in the suite's order."""
-        return list(dict.fromkeys(point.line for facet in self.facets for point in facet.points))
+        points = sorted((point for facet in self.facets for point in facet.points), key=lambda point: point.rank)
+        return list(dict.fromkeys(point.line for point in points))
 
     @property
     def records(self) -> list[Record]:
@@ -167,7 +172,7 @@ def _point(figure: Figure, entry: Entry, record: Record, again: _Regrouped) -> P
             values[name] = found
     if not values or (figure.x and x is None):
         return None
-    return Point(_line(figure, entry, record), x.value if x else None, values, record)
+    return Point(_line(figure, entry, record), entry.at, x.value if x else None, values, record)
 
 
 def _line(figure: Figure, entry: Entry, record: Record) -> str:
@@ -188,8 +193,9 @@ def _called(entry: Entry) -> str:
     """A run in words: its label, what it sets beyond its task, where."""
     common = entry.task.plan.settings
     said = [f"{name}={_plain(value)}" for name, value in entry.plan.settings.items() if common.get(name) != value]
-    where = f"{entry.task.title or entry.plan.dataset}, {entry.task.name}"
-    return f"{' '.join([entry.label, *said])} on {where}"
+    where, name = entry.task.title or entry.plan.dataset, entry.task.name
+    own = "" if name == entry.plan.dataset.partition(":")[0] else f" ({name})"
+    return f"{' '.join([entry.label, *said])} on {where}{own}"
 
 
 def _plain(value: object) -> str:

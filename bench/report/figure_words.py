@@ -11,11 +11,11 @@ from bench.report.columns import Record, lookup
 from bench.report.figure_points import Drawing
 from bench.report.rows import protocol_label
 
-GROUPS = {"new": "items new since training", "cold": "items without training", "warm": "items met in training"}
+GROUPS = {"new": "new items", "cold": "items without training", "warm": "items met in training"}
 NAMES = {
     "work.share": "share of the catalog scored",
-    "latency_ms.p50": "latency of one request, median (ms)",
-    "latency_ms.p99": "latency of one request, 99th percentile (ms)",
+    "latency_ms.p50": "latency, median (ms)",
+    "latency_ms.p99": "latency, 99th percentile (ms)",
     "throughput_qps": "requests a second",
     "task.items": "items in the catalog",
     "memory": "peak memory",
@@ -52,10 +52,10 @@ def names(panel: Sequence[str]) -> list[str]:
     """The measurements of a panel, each as short as the others allow."""
     if len(panel) == 1:
         return [axis(panel[0])]
-    whole = [axis(name).replace("oracle recall@", "oracle@") for name in panel]
+    whole = [axis(name) for name in panel]
+    if len({name.partition("@")[2] for name in panel}) == 1 and "@" in panel[0]:  # "oracle" beside "recall@200"
+        return [*(name.partition(" recall@")[0].partition("@")[0] for name in whole[:-1]), whole[-1]]
     parts = [name.partition(", ") for name in whole]
-    if len({after for _, _, after in parts}) == 1 and parts[0][2]:  # "recall@200, items new since training"
-        return [*(before for before, _, _ in parts[:-1]), whole[-1]]
     if len({before for before, _, _ in parts}) == 1:  # "peak memory, index" beside "peak memory, query"
         return [*(after for _, _, after in parts[:-1]), whole[-1]]
     return whole
@@ -117,7 +117,8 @@ def gaps(drawing: Drawing) -> str:
         said.append(f"{len(drawing.missing)} of {drawing.runs} runs are not in the store")
     if drawing.failed:
         more = ", ..." if drawing.failed[1:] else ""
-        said.append(f"{len(drawing.failed)} of {drawing.runs} failed: {textwrap.shorten(drawing.failed[0], 70)}{more}")
+        first = textwrap.shorten(drawing.failed[0], 90, placeholder=" ...")
+        said.append(f"{len(drawing.failed)} of {drawing.runs} failed: {first}{more}")
     return "; ".join(said)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import ParameterError, UnknownName, UsageError
+from bench.report.schedule import trainings
 from bench.run.plan import Live
 from bench.suites import load_suite
 
@@ -119,3 +120,74 @@ def test_mistakes_are_named(tmp_path, text, error, words):
 def test_the_suites_of_the_project_can_be_read(path):
     suite = load_suite(path)
     assert suite.plans or suite.searches
+
+
+def test_tasks_bring_settings_that_a_method_may_replace(tmp_path):
+    suite = load_suite(
+        write(
+            tmp_path,
+            """
+            [[tasks]]
+            dataset = "synthetic:items=100"
+            set = { shrink = 5 }
+            grid = { neighbours = [1, 2] }
+            [[tasks]]
+            dataset = "movielens-1m"
+            name = "live"
+            title = "Films"
+            protocol = "temporal"
+            live = true
+            phases = ["update"]
+            [[methods]]
+            name = "item_cf"
+            [[methods]]
+            name = "item_cf"
+            label = "wide"
+            tasks = ["synthetic"]
+            set = { neighbours = 9, shrink = 0 }
+            """,
+        )
+    )
+    assert [(entry.label, entry.at, dict(entry.plan.settings)) for entry in suite.entries] == [
+        ("item_cf", 1, {"shrink": 5, "neighbours": 1}),
+        ("item_cf", 1, {"shrink": 5, "neighbours": 2}),
+        ("wide", 2, {"shrink": 0, "neighbours": 9}),
+        ("item_cf", 1, {}),
+    ]
+    last = suite.entries[-1]
+    assert (last.plan.dataset, last.plan.protocol, last.plan.live) == ("movielens-1m", "temporal", Live())
+    assert (last.task.name, last.task.title, last.task.phases) == ("live", "Films", ("update",))
+    assert suite.entries[0].plan.live is None
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("[[tasks]]\nname = 'a'", UsageError, "number 1 needs dataset"),
+        ("[[tasks]]\ndataset = 'synthetic'\nprotocols = ['x']", UnknownName, "'protocol'"),
+        ("datasets = ['synthetic']\n[[tasks]]\ndataset = 'synthetic'", UsageError, "datasets stands in each"),
+        ("[[tasks]]\ndataset = 'synthetic'\nphases = ['indx']", UnknownName, "'index'"),
+        ("[[tasks]]\ndataset = 'synthetic'\nremove = 0.1", UsageError, "belongs to"),
+    ],
+)
+def test_mistakes_in_tasks_are_named(tmp_path, text, error, words):
+    with pytest.raises(error, match=words):
+        load_suite(write(tmp_path, f"{text}\n[[methods]]\nname = 'popularity'"))
+
+
+def test_a_method_names_tasks_that_there_are(tmp_path):
+    text = "[[tasks]]\ndataset = 'synthetic'\n[[methods]]\nname = 'popularity'\ntasks = ['sinthetic']"
+    with pytest.raises(UnknownName, match="'synthetic'"):
+        load_suite(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "runs"),
+    [
+        ("structure", 15, 15), ("index", 3, 45), ("adversarial", 12, 12), ("beam", 3, 36), ("fresh", 4, 6),
+        ("scale", 4, 4),
+    ],
+)  # fmt: skip
+def test_the_suites_of_dvf_share_trainings(name, trained, runs):
+    plans = load_suite(ROOT / "suites" / f"dvf-{name}.toml").plans
+    assert (trainings(plans), len(plans)) == (trained, runs)

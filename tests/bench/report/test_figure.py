@@ -1,0 +1,286 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench import params
+from bench.catalog import method_class
+from bench.data.protocols import describe, parse
+from bench.data.task import Task
+from bench.errors import UnknownName, UsageError
+from bench.report import figure_drawing, figure_words
+from bench.report.figure import read_figure
+from bench.report.figure_points import gather, measure, table
+from bench.run.lifecycle import run
+from bench.run.plan import Home
+from bench.store.columns import read_answers
+from bench.store.results import Store
+from bench.suites import load_suite
+
+SUITE = """
+title = "Neighbours"
+[figure]
+kind = "curve"
+x = "work.share"
+y = ["oracle.coverage@50", ["oracle@50", "recall@50"]]
+log = ["work.share"]
+[[tasks]]
+dataset = "synthetic"
+title = "Shop"
+protocol = "next-item"
+[[tasks]]
+dataset = "movielens-1m"
+protocol = "user-holdout"
+[[methods]]
+name = "item_cf"
+label = "few"
+grid = { neighbours = [5, 10] }
+[[methods]]
+name = "item_cf"
+label = "many"
+tasks = ["synthetic"]
+grid = { neighbours = [50, 100] }
+"""
+BARS = SUITE.replace('kind = "curve"\nx = "work.share"', 'kind = "bars"').replace(
+    '"oracle.coverage@50", ', '"index_loss@50", '
+)
+
+
+def suite_of(folder, text):
+    path = folder / "suite.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_suite(path)
+
+
+def record_of(plan, value, **further):
+    interval = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    loss = {"value": value - 0.5, "low": value - 0.6, "high": value - 0.3}
+    settings = params.resolve(method_class(plan.method), plan.settings)
+    return {
+        "status": "ok",
+        "task": {
+            "dataset": plan.dataset,
+            "title": f"Title of {plan.dataset}",
+            "protocol": describe(parse(plan.protocol)),
+            "conventions": plan.conventions.as_dict(),
+            "requests": 1000,
+            "items": 2000,
+        },
+        "method": {"name": plan.method, "params": settings},
+        "seed": plan.seed,
+        "k": plan.k,
+        "timing": plan.timing,
+        "live": None,
+        "metrics": {"recall@50": interval},
+        "oracle": {"recall@50": interval, "coverage@50": interval, "index_loss@50": loss},
+        "work": {"unit": "items scored", "mean": 10.0, "share": settings["neighbours"] / 1000},
+        "latency_ms": {"p50": 2.5},
+        "phases": {
+            "train": {"seconds": 8.0, "peak_rss_bytes": 5},
+            "index": {"seconds": 1.5, "peak_rss_bytes": 9},
+            "query": {"seconds": 3.0, "peak_rss_bytes": 7},
+        },
+        "provenance": {"started": "2026-01-02T03:04:05+00:00", "commit": "abcdef0123", "build": {"threads": 2}},
+        **further,
+    }
+
+
+def fill(root, records):
+    for at, record in enumerate(records):
+        folder = root / "runs" / f"{at:016x}" / f"20260102T00000{at}.0"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(record))
+    return Store(root)
+
+
+@pytest.fixture
+def store(tmp_path):
+    plans = suite_of(tmp_path, SUITE).plans
+    records = [record_of(plan, 0.3 + at / 20) for at, plan in enumerate(plans)]
+    return fill(tmp_path / "results", records)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        ({"kind": "pie", "y": ["recall@5"]}, UnknownName, "bars"),
+        ({"kind": "curve", "y": ["recall@5"]}, UsageError, "needs x"),
+        ({"kind": "bars", "x": "work.share", "y": ["recall@5"]}, UsageError, "has none"),
+        ({"kind": "bars"}, UsageError, "needs y"),
+        ({"kind": "bars", "y": [3]}, UsageError, "texts alone"),
+        ({"kind": "bars", "why": ["recall@5"]}, UnknownName, "y"),
+        ({"kind": "bars", "y": ["recall@5"], "facet": "seed"}, UnknownName, "dataset"),
+    ],
+)
+def test_mistakes_in_a_figure_are_named(said, error, words):
+    with pytest.raises(error, match=words):
+        read_figure(said, "suite.toml")
+
+
+def test_measurements_are_found_wherever_a_record_keeps_them(tmp_path):
+    record = record_of(suite_of(tmp_path, SUITE).plans[0], 0.4)
+    found = measure(record, "recall@50")
+    assert (found.value, found.low, found.high) == (0.4, pytest.approx(0.3), 0.5)
+    assert measure(record, "oracle@50").value == 0.4
+    assert measure(record, "index_loss@50").value == pytest.approx(-0.1)
+    assert measure(record, "oracle.coverage@50").value == 0.4
+    assert measure(record, "params.neighbours").value == 5
+    assert measure(record, "task.items").value == 2000
+    assert measure(record, "latency_ms.p50").value == 2.5
+    assert measure(record, "memory").value == 9
+    assert measure(record, "seconds", ["train", "index", "update"]).value == 9.5
+    assert measure(record, "seconds", ["update"]) is None
+    assert measure(record, "recall@7") is None
+
+
+def test_points_stand_in_facets_and_lines_of_the_suites_order(tmp_path, store):
+    drawing = gather(suite_of(tmp_path, SUITE), store, tmp_path)
+    assert [facet.title for facet in drawing.facets] == ["Shop", "Title of movielens-1m"]
+    assert [(point.line, point.x) for point in drawing.facets[0].points] == [
+        ("few", 0.005), ("few", 0.01), ("many", 0.05), ("many", 0.1),
+    ]  # fmt: skip
+    assert [point.line for point in drawing.facets[1].points] == ["few", "few"]
+    assert drawing.lines == ["few", "many"]
+    assert (drawing.runs, drawing.missing, drawing.failed) == (6, (), ())
+
+
+def test_lines_may_be_told_apart_by_parameters(tmp_path, store):
+    text = SUITE.replace("[[tasks]]", 'line = ["method", "params.neighbours"]\n[[tasks]]', 1)
+    drawing = gather(suite_of(tmp_path, text), store, tmp_path)
+    assert drawing.lines[:2] == ["item_cf, neighbours 5", "item_cf, neighbours 10"]
+
+
+def test_what_is_missing_and_what_failed_is_said(tmp_path):
+    suite = suite_of(tmp_path, SUITE)
+    plans = suite.plans
+    records = [
+        record_of(plans[0], 0.3),
+        record_of(plans[0], 0.4),  # a newer execution
+        record_of(plans[0], 0.5, status="failed"),  # a newer one that failed does not count
+        record_of(plans[1], 0.5, status="timeout"),
+    ]
+    drawing = gather(suite, fill(tmp_path / "results", records), tmp_path)
+    (point,) = drawing.facets[0].points
+    assert point.values["recall@50"].value == 0.4
+    assert drawing.failed == ("few neighbours=10 on Shop: timeout",)
+    assert len(drawing.missing) == 4
+    assert drawing.missing[0] == "many neighbours=50 on Shop"
+    assert figure_words.gaps(drawing) == (
+        "4 of 6 runs are not in the store; 1 of 6 failed: few neighbours=10 on Shop: timeout"
+    )
+
+
+def test_nothing_to_draw_is_an_error_that_names_the_mend(tmp_path):
+    with pytest.raises(UsageError, match="bench sweep"):
+        gather(suite_of(tmp_path, SUITE), Store(tmp_path / "none"), tmp_path)
+    with pytest.raises(UsageError, match="declares no figure"):
+        gather(suite_of(tmp_path, '[[methods]]\nname = "popularity"'), Store(tmp_path / "none"), tmp_path)
+
+
+def test_the_table_holds_what_is_drawn(tmp_path, store):
+    rows = list(csv.DictReader(table(gather(suite_of(tmp_path, SUITE), store, tmp_path)).splitlines()))
+    assert len(rows) == 6
+    assert (rows[3]["data"], rows[3]["line"], rows[3]["work.share"]) == ("Shop", "many", "0.1")
+    assert (rows[3]["recall@50"], rows[3]["recall@50 low"], rows[3]["recall@50 high"]) == ("0.45", "0.35", "0.55")
+
+
+@pytest.mark.parametrize("text", [SUITE, BARS])
+def test_a_figure_is_written_with_the_same_bytes_each_time(tmp_path, store, text):
+    drawing = gather(suite_of(tmp_path, text), store, tmp_path)
+    svg, png = figure_drawing.write(drawing, tmp_path / "one")
+    again = figure_drawing.write(drawing, tmp_path / "two")
+    assert [path.read_bytes() for path in (svg, png)] == [path.read_bytes() for path in again]
+    assert png.read_bytes().startswith(b"\x89PNG")
+    said = svg.read_text(encoding="utf-8")
+    for words in ("Neighbours", "Shop", "few", "many", "1,000 requests", "commit abcdef0", "2026-01-02"):
+        assert words in said
+    assert "Not complete" not in said
+
+
+def test_bars_begin_at_zero_and_negative_values_are_shown(tmp_path, store):
+    page = figure_drawing.page(gather(suite_of(tmp_path, BARS), store, tmp_path))
+    loss, recall = page.axes[:2]
+    assert recall.get_xlim()[0] == 0
+    assert min(bar.get_x() + min(bar.get_width(), 0) for bar in loss.patches) < 0
+    assert {bar.get_x() for bar in recall.patches} == {0}
+    assert loss.get_xlim()[0] < -0.2  # where the interval of the least begins
+
+
+def test_numbers_read_as_people_write_them():
+    assert figure_words.tick("work.share", 0.005) == "0.5%"
+    assert figure_words.tick("recall@50", 0.5) == ".5"
+    assert figure_words.tick("task.items", 3e6) == "3M"
+    assert figure_words.tick("memory", 2e9) == "2 GB"
+    assert figure_words.number("index_loss@50", -0.0001) == "0.0%"
+    assert figure_words.number("recall@50", 0.1234) == ".123"
+    assert figure_words.names(["oracle@50/new", "recall@50/new"]) == ["oracle", "recall@50, new items"]
+    assert figure_words.names(["phases.index.peak_rss_bytes", "phases.query.peak_rss_bytes"]) == [
+        "index", "peak memory, query",
+    ]  # fmt: skip
+
+
+def test_new_items_are_those_of_one_task_in_every_run(tmp_path):
+    """Counted by hand: targets of the later training's run that the earlier training did not know."""
+    data = "synthetic:items=300,interactions=6000,arriving=0.6"
+    suite = suite_of(
+        tmp_path,
+        f"""
+        ks = [150]
+        timing = "none"
+        [figure]
+        kind = "bars"
+        line = "task"
+        y = ["recall@150/new"]
+        new_in = "early"
+        [[tasks]]
+        name = "early"
+        dataset = "{data}"
+        protocol = "temporal:test_share=.3,validation_share=.4"
+        [[tasks]]
+        name = "late"
+        dataset = "{data}"
+        protocol = "temporal:test_share=.3,validation_share=.05"
+        [[methods]]
+        name = "popularity"
+        """,
+    )
+    home = Home(tmp_path / "results", tmp_path / "cache")
+    for plan in suite.plans:
+        assert run(plan, home, Watcher())["status"] == "ok"
+    store = Store(home.results)
+    drawing = gather(suite, store, home.cache)
+    points = {point.line: point for point in drawing.facets[0].points}
+    tasks = {line: Task.open(home.cache / "tasks" / p.record["task"]["folder"]) for line, p in points.items()}
+    known = set(tasks["early"].dataset_ids()[: tasks["early"].about["training_items"]].tolist())
+    for line, point in points.items():
+        _, answers = read_answers(store.folder(point.record["run_id"]))
+        ids, values = tasks[line].dataset_ids(), []
+        for answer, targets in zip(answers, tasks[line].targets("test"), strict=True):
+            new = {target for target in targets.tolist() if int(ids[target]) not in known}
+            if new:
+                values.append(len(new & set(answer[:150].tolist())) / len(new))
+        assert len(values) > 5
+        assert point.values["recall@150/new"].value == pytest.approx(np.mean(values))
+    assert points["late"].values["recall@150/new"].value > 0
+
+
+def test_only_a_figure_imports_the_library_that_draws():
+    program = "import sys, bench.cli, bench.suites, bench.report.schedule; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+class Watcher:
+    """Nobody."""
+
+    def stage(self, name, note=""):
+        pass
+
+    def progress(self, done, total, note=""):
+        pass
+
+    def log(self, line):
+        pass
