@@ -52,6 +52,7 @@ from bench_neural.scorers import Asked
 
 TILES = (256, 512, 1024, 2048, 4096)  # that brute force may choose from
 SHARED = {"blocks": "1", "batch": "16", "epochs": "100"}  # of both scorers; the seconds end the training
+WHOLE = {"moments": "12"}  # of the scorer with attention
 REPEATS = 3
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     dataset = load_dataset(f"{name},{options.world}".rstrip(","), cache=options.cache, data_root=None)
     task = prepare_task(dataset, parse("next-item"), Conventions(), cache=options.cache)
     settings = SHARED | {"seconds": str(options.seconds)} | dict(one.split("=", 1) for one in options.set)
-    whole = ready(task, settings, options)
+    whole = ready(task, WHOLE | settings, options)
     requests, targets = task.requests("test")[: options.requests], task.targets("test")[: options.requests]
     record: dict[str, Any] = {"items": len(whole.index_.graph), "dataset": dataset.title, "settings": settings}
     found, best = measured(whole, requests, options, record)

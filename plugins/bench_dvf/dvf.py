@@ -147,7 +147,7 @@ class DVF:
         log=True,
     )
     quota: int = param(
-        256,
+        400,
         phase="query",
         help="new items scored in a layer's first round, half as many again each round; 0: the whole beam's neighbours",
         low=0,
