@@ -18,7 +18,7 @@ class Job:
     method: an installed name or "path.py:Class"; task, out, scratch: folders; load, save: the artifact folder of a
     phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, query;
     live: the fields of a Live where the catalog changes after `index`; unfinished: a folder that outlives an
-    interrupted `train`, "" for none.
+    interrupted `train`, "" for none; oracle: the file in which runs over the same index share the oracle's answers.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Job:
     timing: list[str]
     live: dict[str, float] | None = None
     unfinished: str = ""
+    oracle: str = ""
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1))
