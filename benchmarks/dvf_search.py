@@ -7,11 +7,11 @@ with the same encoder, data and seconds, builds the graph, and writes one record
 in --cache: a second call with the same settings and source measures only. All figures are of one process.
 
 The record: coverage@200 is the share of the exact best 200 that the search finds; index_loss@200 and oracle recall
-are of the same requests; search_over_scoring is the time of a search over the time of scoring the very same candidates,
-their rows already gathered, with 64 requests a call and with one; scoring_gflops counts that scoring's matrix products
-alone; speedup_over_brute_force is queries a second against scoring all items with the same scorer, precomputation,
-numbers and threads in the best of several tile sizes; precompute_speedup is against a plain module that computes every
-layer for every pair, request by request.
+are of the same requests; search_over_scoring is the time of a search over that of scoring the very same candidates,
+their rows already gathered, with 64 requests a call on all threads, with one on one thread (as latency is measured) and
+with one on all; scoring_gflops counts its matrix products alone; speedup_over_brute_force is queries a second
+against scoring all items with the same scorer, precomputation, numbers and threads in the best of several tile sizes;
+precompute_speedup is against a plain module that computes every layer for every pair, request by request.
 """
 
 from __future__ import annotations
@@ -199,34 +199,34 @@ def measured(
     singles = [(at, at + 1) for at in range(options.singles)]
     record |= {"gemm_gflops": gemm(options.threads), "search_over_scoring": {}, "qps": {}}
 
-    def run(calls: Sequence[tuple[int, int]], wrap: Callable[[pairs.PairScorer], Any]) -> Answer:
-        answers = []
-        for start, stop in calls:
-            one = wrap(pairs.PairScorer(scorer, asked.rows(start, stop), table))
-            answers.append(search(graph, one, effort, options.k, requests[start:stop].exclude, options.threads))
-        return joined(answers)
+    def run(start: int, stop: int, threads: int, wrap: Callable[[pairs.PairScorer], Any] = lambda one: one) -> Answer:
+        one = wrap(pairs.PairScorer(scorer, asked.rows(start, stop), table, threads))
+        return search(graph, one, effort, options.k, requests[start:stop].exclude, threads)
 
-    found = run(batches, lambda one: one)
+    found = joined([run(start, stop, options.threads) for start, stop in batches])
     record["work_share"] = float(found.work.mean()) / len(graph)
-    for label, calls in (("1", singles), ("64", batches[: max(1, len(batches) // 2)])):
+    noted: list[Recorder] = []
+    for label, calls, threads in (
+        ("1 on all threads", singles, options.threads),
+        ("1", singles, 1),  # as a request's latency is measured
+        ("64", batches[: max(1, len(batches) // 2)], options.threads),
+    ):
         ratios, rates, flops = [], [], []
         for start, stop in calls:
-            noted = Recorder(pairs.PairScorer(scorer, asked.rows(start, stop), table))
-            search(graph, noted, effort, options.k, requests[start:stop].exclude, options.threads)
-            candidates = [np.concatenate(mine) for mine in noted.nodes]
-            took = [
-                seconds(lambda a=start, b=stop: run([(a, b)], lambda one: one)),
-                scoring_seconds(scorer, asked.rows(start, stop), table, candidates, options.threads),
-            ]
-            ratios.append(took[0] / took[1])
-            rates.append((stop - start) / took[0])
-            flops.append(sum(map(len, candidates)) * scorer.flops / took[1] / 1e9)
+            run(start, stop, threads, lambda one: noted.append(Recorder(one)) or noted[-1])
+            candidates = [np.concatenate(mine) for mine in noted[-1].nodes]
+            searching = seconds(lambda a=start, b=stop, t=threads: run(a, b, t))
+            scoring = scoring_seconds(scorer, asked.rows(start, stop), table, candidates, threads)
+            ratios.append(searching / scoring)
+            rates.append((stop - start) / searching)
+            flops.append(sum(map(len, candidates)) * scorer.flops / scoring / 1e9)
         record["search_over_scoring"][label] = float(np.median(ratios))
         record["qps"][label] = float(np.median(rates))
         record["scoring_gflops"] = float(np.median(flops))  # the last: of 64 requests a call
+    first, last = calls[-1]
     plain_seconds = [
-        seconds(lambda a=at: plain(method, requests[a : a + 1], noted.nodes[a - batches[len(calls) - 1][0]]), 1)
-        for at in range(batches[len(calls) - 1][0], batches[len(calls) - 1][1], 8)
+        seconds(lambda a=at: plain(method, requests[a : a + 1], noted[-1].nodes[a - first]), 1)
+        for at in range(first, last, 8)
     ]
     record["precompute_speedup"] = float(np.mean(plain_seconds)) * record["qps"]["64"]
     best, record["qps"]["brute_force"], record["brute_force_tile"] = brute_force(method, asked, requests, options)
@@ -256,7 +256,7 @@ def scoring_seconds(
     for row, one in enumerate(candidates):
         rows[row * longest : row * longest + len(one)] = table[torch.from_numpy(one.astype(np.int64))].float()
     places = np.arange(len(rows), dtype=np.int32).reshape(len(candidates), longest)
-    whole = Gathered(scorer, asked, rows)
+    whole = Gathered(scorer, asked, rows, threads)
 
     def run(one: Gathered, start: int, stop: int) -> Answer:
         one.pairs(places[start:stop], counts[start:stop])

@@ -119,7 +119,7 @@ class DVF:
         0, phase="index", help="candidates looked at to link a node; 0: the structure's own", low=0, high=100_000
     )
     covisited: int = param(
-        0, phase="index", help="further links a node to items often met soon before or after it", low=0, high=COVISITS
+        8, phase="index", help="further links a node to items often met soon before or after it", low=0, high=COVISITS
     )
     bias_weight: float = param(
         0.5, phase="index", help="weight of an item's bias in the graph's distances", low=0.0, high=100.0
@@ -128,7 +128,7 @@ class DVF:
         "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     ef: tuple[int, ...] = param(
-        (100, 200, 400),
+        (100, 200, 600),
         phase="query",
         help="beam width on each layer, the bottom last; narrowed above it where share allows few items",
         low=1,
@@ -147,7 +147,7 @@ class DVF:
         log=True,
     )
     quota: int = param(
-        400,
+        600,
         phase="query",
         help="new items scored in a layer's first round, half as many again each round; 0: the whole beam's neighbours",
         low=0,
