@@ -10,7 +10,7 @@ from bench_dvf.network import Network
 from bench_neural.validation import recall_of_scores
 
 CANDIDATES = 10_000  # of a large catalog, that the targets are ranked among
-REQUESTS = 500  # that are asked at most
+REQUESTS = 300  # that are asked at most
 REQUESTS_AT_ONCE = 8
 
 
