@@ -27,12 +27,11 @@ from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
 from bench_neural.scorers import scorer_of
 from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
-from bench_neural.training import Schedule, fit, passes
+from bench_neural.training import fit, scheduled
 from bench_neural.users import UserEncoder
 from bench_neural.windows import later_share
 
 REQUESTS_AT_ONCE = 64
-FINAL_LEARNING_RATE = 0.05  # of the first one
 COVISITS, WINDOW = 32, 3  # items kept for each, of those met within so many steps
 
 
@@ -206,7 +205,7 @@ class DVF:
                     windows.mine(data, lambda requests, k: self.query(requests, k, context))
                 return validation(self.network_)
 
-            fit(self.network_, windows, objective, validate, self._schedule(counts), context, generators=[generator])
+            fit(self.network_, windows, objective, validate, scheduled(self, counts), context, generators=[generator])
             del self.network_.mined
 
     @hookimpl
@@ -289,13 +288,3 @@ class DVF:
         users = UserEncoder(profiles, history, self.dim, self.length)
         scorer = scorer_of(self.scorer, self.dim, self.behaviours, self.hidden, self.interests)
         return Network(items, users, scorer, counts)
-
-    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
-        return Schedule(
-            epochs=self.epochs or passes(int(counts.sum()), int(np.count_nonzero(counts))),
-            patience=self.patience,
-            seconds=self.seconds,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            final=FINAL_LEARNING_RATE,
-        )

@@ -7,7 +7,7 @@ import torch
 
 from bench import Evaluation
 from bench_dvf.network import Network
-from bench_neural.validation import recall_of_scores
+from bench_neural.validation import recall_of_scores, some_of
 
 CANDIDATES = 10_000  # of a large catalog, that the targets are ranked among
 REQUESTS = 300  # that are asked at most
@@ -23,9 +23,7 @@ class Validation:
     """
 
     def __init__(self, evaluation: Evaluation, size: int, rng: np.random.Generator, k: int = 50) -> None:
-        count = len(evaluation.requests)
-        rows = np.sort(rng.choice(count, min(REQUESTS, count), replace=False))
-        self.evaluation = Evaluation(evaluation.requests.take(rows), evaluation.targets.take(rows))
+        self.evaluation = some_of(evaluation, rng, REQUESTS)
         drawn = rng.choice(size, min(CANDIDATES, size), replace=False)
         self.candidates = np.union1d(drawn, self.evaluation.targets.values).astype(np.int64)  # (C,)
         self.k = max(min(k, 10), round(k * len(self.candidates) / max(1, size)))

@@ -17,7 +17,7 @@ from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer, PooledHistory
 from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
-from bench_neural.training import Schedule, fit, passes
+from bench_neural.training import fit, scheduled
 from bench_neural.users import UserEncoder
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Windows, later_share
@@ -25,7 +25,6 @@ from bench_vector.backends import HNSW, Backend, Flat, search
 from bench_vector.tower import Objective, Towers
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here loss=auto sums over the whole catalog
-FINAL_LEARNING_RATE = 0.05  # of the first one
 
 
 @dataclass
@@ -136,7 +135,7 @@ class TwoTower:
                 sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
                 frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
             )
-            schedule = self._schedule(counts)
+            schedule = scheduled(self, counts)
             validate = partial(self._validate, validation)
             fit(
                 self.towers_,
@@ -209,16 +208,6 @@ class TwoTower:
         if self.loss != "auto":
             return self.loss
         return "full" if np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS else "sampled"
-
-    def _schedule(self, counts: NDArray[np.int64]) -> Schedule:
-        return Schedule(
-            epochs=self.epochs or passes(int(counts.sum()), int(np.count_nonzero(counts))),
-            patience=self.patience,
-            seconds=self.seconds,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            final=FINAL_LEARNING_RATE,
-        )
 
     def _validate(self, validation: Evaluation) -> float:
         items = self.towers_.items()
