@@ -64,15 +64,21 @@ class PairScorer:
         if self.scores.shape[1] < nodes.shape[1]:
             self.scores = np.zeros(nodes.shape, np.float32)
 
+        order, asked = np.arange(len(nodes)), self.asked
+        if len(nodes) and counts.min() < counts.max():  # a tile is as wide as its longest row: it takes rows alike
+            order = np.argsort(-counts, kind="stable")
+            asked = asked.ordered(torch.from_numpy(order).to(asked.state.device))
+
         def columns(left: int, right: int, thread: int) -> None:
             high = max(1, self.tile // (right - left))
-            ends = np.maximum.reduceat(counts, range(0, len(nodes), high)).clip(max=right).tolist()
-            for at, end in enumerate(ends):
-                if end > left:
-                    first, last = at * high, (at + 1) * high
-                    items = self._gathered(nodes[first:last, left:end], self.rows[thread])
-                    part = self.scorer.pairs(self.asked.rows(first, last), items)
-                    self.scores[first:last, left:end] = part.numpy(force=True)
+            for first in range(0, len(nodes), high):
+                rows = order[first : first + high]
+                end = min(right, int(counts[rows[0]]))
+                if end <= left:
+                    break
+                items = self._gathered(nodes[rows, left:end], self.rows[thread])
+                part = self.scorer.pairs(asked.rows(first, first + high), items)
+                self.scores[rows, left:end] = part.numpy(force=True)
 
         self._each(columns, int(counts.max(initial=0)), self.tile)
         return self.scores

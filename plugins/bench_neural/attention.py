@@ -70,10 +70,10 @@ class TargetAttention(DNN):
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         keys, values = asked.parts
         vectors, slices = items.split([self.dim + 2, self.hidden], 2)
-        weights = torch.softmax(torch.bmm(vectors, keys.transpose(1, 2)), 2)  # (B, C, L + 1)
-        first = torch.baddbmm(slices, weights, values)
+        weights = torch.softmax(torch.bmm(keys, vectors.transpose(1, 2)), 1)  # (B, L + 1, C): fastest along C
+        first = torch.baddbmm(slices, weights.transpose(1, 2), values)
         inner = torch.bmm(items[:, :, : self.dim + 1], asked.state[:, :, None])[:, :, 0]
-        return inner + self.judged(first) + self._most(weights[:, :, 0])
+        return inner + self.judged(first) + self._most(weights[:, 0])
 
     def _most(self, empty: Tensor) -> Tensor:
         """w log sum_j exp(a_j), since the empty behaviour's weight is exp(age_0) / sum_j exp(a_j)."""

@@ -40,6 +40,10 @@ class Asked:
         """Some of the requests, as views."""
         return Asked(self.state[start:stop], tuple(part[start:stop] for part in self.parts))
 
+    def ordered(self, order: Tensor) -> Asked:
+        """The requests int64 (B',) in this order, copied."""
+        return Asked(self.state[order], tuple(part[order] for part in self.parts))
+
 
 def joined(asked: Sequence[Asked]) -> Asked:
     """Consecutive blocks of requests as one."""

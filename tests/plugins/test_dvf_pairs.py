@@ -8,29 +8,19 @@ from bench_dvf import pairs as module
 from bench_dvf.device import DevicePairScorer
 from bench_dvf.pairs import PairScorer
 from bench_index.gather import gather
+from bench_neural.scorers import Asked
 
 ROWS, WIDTH, BATCH = 500, 7, 5
-
-
-class Asked:
-    def __init__(self, queries):
-        self.queries = queries
-
-    def __len__(self):
-        return len(self.queries)
-
-    def rows(self, start, stop):
-        return Asked(self.queries[start:stop])
 
 
 class InPlace:
     """An inner product that overwrites the rows it is given for pairs, as a scorer may."""
 
     def block(self, asked, items):
-        return (asked.queries[:, None] * items).sum(2)
+        return (asked.state[:, None] * items).sum(2)
 
     def pairs(self, asked, items):
-        return items.mul_(asked.queries[:, None]).sum(2)
+        return items.mul_(asked.state[:, None]).sum(2)
 
 
 @pytest.fixture(params=[torch.float32, torch.bfloat16])
@@ -38,7 +28,7 @@ def world(request):
     generator = torch.Generator().manual_seed(0)
     table = torch.randn(ROWS, WIDTH, generator=generator).to(request.param)
     asked = Asked(torch.randn(BATCH, WIDTH, generator=generator))
-    return table, asked, (asked.queries[:, None] * table.float()).sum(2).numpy()
+    return table, asked, (asked.state[:, None] * table.float()).sum(2).numpy()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
