@@ -69,7 +69,9 @@ class DVF:
         128, help="width of the first score layer; the others have a half and a quarter", low=4, high=4096
     )
     interests: int = param(4, help="vectors a request beside the state (interests), components (mol)", low=1, high=64)
-    joint: bool = param(True, help="the whole score's loss teaches the user and item networks too")
+    joint: float = param(
+        0.2, help="share of the whole score's gradient that teaches the user and item networks too", low=0.0, high=1.0
+    )
     loss: str = param(
         "softmax", help="softmax: sampled, corrected by logQ; nce: one by one", choices=("softmax", "nce")
     )

@@ -17,6 +17,7 @@ from bench_neural.negatives import Candidates, NegativeSampler
 from bench_neural.scorers import Asked, InnerProduct, with_one
 from bench_neural.windows import Batch, expected_targets
 
+TARGETS = 8  # drawn for a moment that has several
 FULL_SOFTMAX_ITEMS = 5_000  # up to here the inner product is contrasted with the whole catalog
 
 
@@ -24,14 +25,15 @@ FULL_SOFTMAX_ITEMS = 5_000  # up to here the inner product is contrasted with th
 class Aims:
     """What is learnt, and how much of it.
 
-    negatives, moments: items drawn for a batch and moments of a window at which the whole score is learnt; joint:
-    whether that loss also teaches the user and item networks; loss: "softmax" or "nce"; later: as in Windows; epsilon:
-    size of the adversarial steps, relative to the mean size of the vectors' numbers; smoothing: weight of their loss.
+    negatives, moments: items drawn for a batch and moments of a window at which the whole score is learnt; joint: the
+    share of that loss's gradient that reaches the user and item networks; loss: "softmax" or "nce"; later: as in
+    Windows; epsilon: size of the adversarial steps, relative to the mean size of the vectors' numbers; smoothing:
+    weight of their loss.
     """
 
     negatives: int
     moments: int
-    joint: bool
+    joint: float
     loss: str
     later: float
     epsilon: float = 0.0
@@ -52,9 +54,10 @@ class _Moments:
     states: Tensor
     history: Tensor
 
-    def detached(self) -> _Moments:
-        """The same, through which nothing is learnt."""
-        return _Moments(self.batch, self.ids, self.vectors.detach(), self.states.detach(), self.history.detach())
+    def teaching(self, share: float) -> _Moments:
+        """The same, through which a share of the gradient is learnt from."""
+        parts = (self.vectors, self.states, self.history)
+        return _Moments(self.batch, self.ids, *(torch.lerp(part.detach(), part, share) for part in parts))
 
     def items(self, ids: Tensor) -> Tensor:
         """Vectors (..., d + 1) of some of the items."""
@@ -65,10 +68,12 @@ class Objective:
     """The loss of one batch of windows: of the inner product at every moment, and of the whole score at some of them.
 
     Both contrast the target with items shared by the batch, drawn by frequency^power and evenly, corrected by logQ (the
-    inner product's over a catalog of at most 5,000 items is exact), so the work is large matrix products. With an
-    inner-product scorer the first is all there is. The adversarial task (NANN, CIKM 2022, section 3.4) moves each
-    item's vector a step along the sign of the loss's gradient (FGSM) and adds the Kullback-Leibler divergence between
-    the scores' softmax before and after, so that scores change little from an item to its neighbours in the graph.
+    inner product's over a catalog of at most 5,000 items is exact), so the work is large matrix products. Where later
+    items are targets too, the whole score learns from several of them at each moment, since one is a noisy sample of
+    what is asked for. With an inner-product scorer the first loss is all there is. The adversarial task (NANN, CIKM
+    2022, section 3.4) moves each item's vector a step along the sign of the loss's gradient (FGSM) and adds the
+    Kullback-Leibler divergence between the scores' softmax before and after, so that scores change little from an item
+    to its neighbours in the graph.
     """
 
     def __init__(
@@ -94,7 +99,7 @@ class Objective:
         loss = self._inner(moments, None if self.full else drawn)
         if not self.whole:
             return loss
-        return loss + self._whole(moments if self.aims.joint else moments.detached(), drawn)
+        return loss + self._whole(moments.teaching(self.aims.joint), drawn)
 
     def _read(self, batch: Batch, ids: Tensor) -> _Moments:
         vectors = self.network.items(ids)  # (n, d + 1)
@@ -120,15 +125,16 @@ class Objective:
         order = order.masked_fill(~batch.moments, -1.0)
         chance, at = order.topk(min(self.aims.moments, order.shape[1]), 1)  # (B, M)
         known = (chance >= 0).flatten()  # (B * M,)
-        targets = batch.targets.gather(1, at).flatten()
-        targets = torch.where(known, targets, self.known[0])
+        count = TARGETS if self.aims.later > 0 else 1
+        targets = batch.later(at, count, self.aims.later, self.generator).flatten(0, 1)  # (B * M, T)
+        targets = torch.where(known[:, None], targets, self.known[0])
         asked = self.network.moments(at, moments.states, moments.history)
 
         def loss(vectors: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-            """The loss, and all scores (B * M, 1 + S), for candidates (S, d + 1) and targets (B * M, d + 1)."""
-            scores = self._scores(asked, vectors, wanted)
-            contrast = self._contrast(scores[known, 0], scores[known, 1:], targets[known], drawn)
-            return contrast, scores[known]
+            """The loss, and all scores (B * M, T + S), for candidates (S, d + 1) and targets (B * M, T, d + 1)."""
+            scores = self._scores(asked, vectors, wanted)[known]
+            own, others = scores[:, :count].flatten(), scores[:, count:].repeat_interleave(count, 0)
+            return self._contrast(own, others, targets[known].flatten(), drawn), scores
 
         candidates, wanted = moments.items(drawn.ids), moments.items(targets)
         value, scores = loss(candidates, wanted)
@@ -137,9 +143,9 @@ class Objective:
         return value + self.aims.smoothing * self._smoothing(value, scores, candidates, wanted, loss)
 
     def _scores(self, asked: Asked, candidates: Tensor, wanted: Tensor) -> Tensor:
-        """Scores (R, 1 + S) of each row's target (R, d + 1) and the candidates (S, d + 1)."""
+        """Scores (R, T + S) of each row's targets (R, T, d + 1) and the candidates (S, d + 1)."""
         scorer = self.network.scorer
-        own = scorer.pairs(asked, scorer.items(wanted)[:, None])  # (R, 1)
+        own = scorer.pairs(asked, scorer.items(wanted))  # (R, T)
         return torch.cat([own, scorer.block(asked, scorer.items(candidates))], 1)
 
     def _smoothing(
@@ -151,13 +157,10 @@ class Objective:
         loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     ) -> Tensor:
         """KL(p || p') of the softmax over a row's scores before and after a step against it in every item's vector."""
-        if not candidates.requires_grad:  # the items are not learnt here, but the step needs their gradient
-            candidates, wanted = candidates.detach().requires_grad_(), wanted.detach().requires_grad_()
-            value, scores = loss(candidates, wanted)
         steps = torch.autograd.grad(value, [candidates, wanted], retain_graph=True)
         size = self.aims.epsilon * candidates[:, :-1].detach().abs().mean()
         moved = [
-            vectors + size * functional.pad(step[:, :-1].sign(), (0, 1))
+            vectors + size * functional.pad(step[..., :-1].sign(), (0, 1))
             for vectors, step in zip((candidates, wanted), steps, strict=True)
         ]
         before, after = scores.log_softmax(1), loss(*moved)[1].log_softmax(1)

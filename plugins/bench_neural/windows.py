@@ -36,6 +36,15 @@ class Batch:
         """bool (B, L + 1): where there is something to find."""
         return self.targets >= 0
 
+    def later(self, at: Tensor, count: int, share: float, generator: torch.Generator) -> Tensor:
+        """`count` targets int64 (B, M, count) of the moments at int64 (B, M), each drawn as `targets` are: with
+        probability `share` any item that comes after the moment, else the next; -1 after the window's end."""
+        left = ((self.following >= 0).sum(1, keepdim=True) - at).clamp(min=1)[:, :, None]  # (B, M, 1)
+        draws = torch.rand((2, *at.shape, count), generator=generator).to(at.device)
+        jump = torch.minimum((draws[0] * left).long(), left - 1) * (draws[1] < share)
+        place = (at[:, :, None] + jump).flatten(1)  # (B, M * count)
+        return self.following.gather(1, place).view(*at.shape, count)
+
 
 class Windows:
     """An epoch of batches: each user brings n / length windows, each beginning at a random place of the sequence.

@@ -34,7 +34,7 @@ SMALL = {
         {"scorer": "interests", "structure": "medoids", "early_stop": 2},
         {"scorer": "mol", "structure": "knn", "walk": "classic"},
         {"scorer": "dnn", "structure": "hnswlib", "covisited": 4, "loss": "nce", "quota": 0},
-        {"precision": "float32", "joint": False, "hard": 0.3, "epsilon": 0.1, "smoothing": 1.0},
+        {"precision": "float32", "joint": 0.0, "hard": 0.3, "epsilon": 0.1, "smoothing": 1.0},
     ],
     ids=lambda settings: settings.get("scorer", "attention"),
 )

@@ -32,20 +32,21 @@ def objective(world, **aims):
     users = UserEncoder(ProfileEncoder({}, 8), CausalTransformer(8, 8, 1, 2, 0.0), 8, 8)
     users.bind({}, len(world.by_user))
     network = Network(encoder, users, scorer_of("attention", 8, 4, 16, 2), counts)
-    settings = {"negatives": 16, "moments": 2, "joint": True, "loss": "softmax", "later": 0.0} | aims
+    settings = {"negatives": 16, "moments": 2, "joint": 1.0, "loss": "softmax", "later": 0.0} | aims
     batch = next(iter(Windows(world, 8, 0.0, 6, generator)))
     return Objective(network, counts, NegativeSampler(counts, generator), generator, Aims(**settings)), batch
 
 
-def test_the_whole_score_teaches_the_other_networks_only_when_it_may(world):
+def test_the_whole_score_teaches_the_other_networks_as_much_as_it_may(world):
     gradients = {}
-    for joint in (True, False):
+    for joint in (1.0, 0.5, 0.0):
         aim, batch = objective(world, joint=joint)
         aim._inner = lambda moments, drawn: torch.zeros(())
         aim(batch).backward()
         gradients[joint] = aim.network.encoder.ids.grad
         assert all(weights.grad is not None for weights in aim.network.scorer.parameters())
-    assert gradients[True].abs().sum() > 0 and gradients[False] is None
+    assert gradients[1.0].abs().sum() > 0 and not gradients[0.0].any()
+    torch.testing.assert_close(gradients[0.5], gradients[1.0] / 2)
 
 
 def test_no_step_is_no_divergence_and_a_larger_step_a_larger_one(world):
@@ -57,7 +58,7 @@ def test_no_step_is_no_divergence_and_a_larger_step_a_larger_one(world):
     assert values[1] + 1e-3 < values[2] < values[3]
 
 
-@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("joint", [1.0, 0.0])
 def test_the_step_goes_against_the_score(world, joint):
     """The candidates' vectors move by epsilon times their mean size, along the sign of the loss's gradient."""
     aim, batch = objective(world, epsilon=0.5, smoothing=1.0, joint=joint)

@@ -13,7 +13,7 @@ from bench_neural import checkpoint
 from bench_neural.execution import seeded
 from bench_neural.training import Outcome, Schedule, fit, passes
 from bench_neural.validation import validation_recall
-from bench_neural.windows import Windows, expected_targets, later_share
+from bench_neural.windows import Batch, Windows, expected_targets, later_share
 
 ROWS = [list(range(10, 22)), [3, 4], [], [7], list(range(40, 43))]
 
@@ -63,6 +63,19 @@ def test_expected_targets_are_the_mean_over_draws() -> None:
     moments = torch.tensor([[True, True, True, False]])
     mean = expected_targets(following, moments, later=0.5)[0, :3, 0]
     torch.testing.assert_close(mean, torch.tensor([0.5 * 1 + 0.5 * 3, 0.5 * 2 + 0.5 * 4, 6.0]))
+
+
+def test_further_targets_of_a_moment_are_drawn_as_its_own() -> None:
+    following = torch.tensor([[5, 6, 7, 8, -1]])
+    batch = Batch(torch.zeros(1).long(), following[:, :-1], following, following)
+    at = torch.tensor([[0, 2, 3]])
+    drawn = batch.later(at, 4000, 0.5, torch.Generator().manual_seed(0))[0]
+    for moment, row in zip(at[0].tolist(), drawn, strict=True):
+        rest = 4 - moment
+        expected = np.full(rest, 0.5 / rest) + 0.5 * (np.arange(rest) == 0)
+        found = np.bincount(row.numpy(), minlength=9)[5 + moment :] / 4000
+        np.testing.assert_allclose(found, expected, atol=0.03)
+    assert (batch.later(at, 3, 0.0, torch.Generator())[0] == following[0, at[0]][:, None]).all()
 
 
 def test_requests_with_several_targets_ask_for_later_items_too() -> None:
