@@ -113,16 +113,21 @@ def inspect(
 @click.argument("contender")
 @click.option("--all", "every", is_flag=True, help="All metrics, those of groups of items and requests too.")
 @results_option
+@cache_option
 @pass_surroundings
-def compare(surroundings: Surroundings, /, baseline: str, contender: str, every: bool, results: Path) -> None:
+def compare(
+    surroundings: Surroundings, /, baseline: str, contender: str, every: bool, results: Path, cache: Path | None
+) -> None:
     """Is one run better, worse or not distinguishable from another?
 
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
+    Where both have an oracle, their scorers are compared too, apart from their indexes.
     """
     from bench.report import contrast
     from bench.store.results import Store
 
-    surroundings.out.print(contrast.of_runs(Store(results), baseline, contender, every=every))
+    home = surroundings.home(results, cache, None).cache
+    surroundings.out.print(contrast.of_runs(Store(results), baseline, contender, home, every=every))
 
 
 COMMANDS = (results, inspect, compare)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.comparison import Comparison, compare
-from bench.errors import UsageError
+from bench.analysis.comparison import Comparison, compare, compare_metric, match_requests
+from bench.analysis.regroup import Stored
+from bench.errors import CorruptCache, UsageError
 from bench.report import wording
 from bench.report.columns import Record, columns, lookup, main_k
 from bench.report.rows import group, labels, protocol_text, succeeded
@@ -22,8 +24,8 @@ LONGEST_HEAD = 14  # of a run's name above a column; longer ones stand in the ti
 STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
 
 
-def of_runs(store: Store, baseline: str, contender: str, *, every: bool) -> RenderableType:
-    """The comparison of two stored runs; `every`: all metrics, else the main ones."""
+def of_runs(store: Store, baseline: str, contender: str, cache: Path, *, every: bool) -> RenderableType:
+    """The comparison of two stored runs; cache: where their task is; `every`: all metrics, else the main ones."""
     folders = [store.folder(baseline), store.folder(contender)]
     first, second = map(read, folders)
     for record in (first, second):
@@ -40,11 +42,32 @@ def of_runs(store: Store, baseline: str, contender: str, *, every: bool) -> Rend
         shown = [name for name in shown if "/" not in name]
     keys = (tables[0]["key"].to_numpy(), tables[1]["key"].to_numpy())
     values = [{name: table[name].to_numpy() for name in shown if name in table.column_names} for table in tables]
-    return render(first, second, compare(values[0], values[1], keys, seed=0))
+    ks = [int(name.partition("@")[2]) for name in shown if name.startswith("recall@") and "/" not in name]
+    oracles, why_not = of_oracles(store, (baseline, contender), cache, ks)
+    return render(first, second, compare(values[0], values[1], keys, seed=0) + oracles, why_not)
 
 
-def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison]) -> RenderableType:
-    """A table of metrics with difference, interval and p-value; costs; and the sentence for the main metric."""
+def of_oracles(store: Store, runs: tuple[str, str], cache: Path, ks: Sequence[int]) -> tuple[list[Comparison], str]:
+    """The recall of both scorers over all items, "oracle@k"; and why there is none where both runs measured it.
+
+    It tells models apart from indexes: what each would find if its search lost nothing.
+    """
+    if not all((store.folder(run) / "oracle.parquet").exists() for run in runs):
+        return [], ""
+    try:
+        baseline, contender = (Stored.open(store, run, cache) for run in runs)
+    except CorruptCache:
+        return [], f"The oracles are left out: {cache} no longer holds the task (--cache)."
+    found = []
+    for k in ks:
+        (keys, values), (others, contending) = baseline.recall(k, of="oracle"), contender.recall(k, of="oracle")
+        rows = match_requests(keys, others)
+        found.append(compare_metric(f"oracle@{k}", values[rows[0]], contending[rows[1]], 0, "more"))
+    return [one for one in found if one is not None], ""
+
+
+def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison], remark: str = "") -> RenderableType:
+    """A table of metrics with difference, interval and p-value; costs; the sentence for the main metric; a remark."""
     first, second = names(baseline, contender)
     heads = (first, second) if max(len(first), len(second)) <= LONGEST_HEAD else ("baseline", "contender")
     asked = sorted({one.requests for one in comparisons})
@@ -79,11 +102,17 @@ def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison
     parts.append(
         Text(
             f"Paired by request{f' ({wording.count(asked[0])} of them)' if len(asked) == 1 else ''}: sign-flip test, "
-            f"bootstrap interval; p is not corrected for the number of metrics.",
+            f"bootstrap interval; p is not corrected for the number of metrics."
+            + ("\noracle@k is the recall of the scorer's own best k of all items." if _has_oracle(comparisons) else "")
+            + (f"\n{remark}" if remark else ""),
             "dim",
         )
     )
     return Group(*parts)
+
+
+def _has_oracle(comparisons: Sequence[Comparison]) -> bool:
+    return any(one.metric.startswith("oracle@") for one in comparisons)
 
 
 def sentence(first: str, second: str, main: Comparison) -> str:

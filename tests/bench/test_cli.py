@@ -336,7 +336,7 @@ def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
     rows = [f"{user},{item},{time}" for user in range(80) for time, item in enumerate(rng.permutation(40)[:12])]
     (tmp_path / "clicks.csv").write_text("\n".join(["uid,sku,ts", *rows]))
     source = ("--data", "clicks.csv", "--columns", "user=uid,item=sku,time=ts")
-    code, out, err = call("run", "-m", "popularity,null", *source, "-p", "next-item:users=15", "--timing", "none")
+    code, out, err = call("run", "-m", "popularity,item_cf", *source, "-p", "next-item:users=15", "--timing", "none")
     assert code == 0, err + out
     assert "popularity finds" in out
     names = [record["run_id"][:10] for record in json.loads(call("results", "--format", "json")[1])]
@@ -347,7 +347,9 @@ def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
     assert "requests 0 to 14" in call("inspect", names[0], "--request", "9999")[2]
     code, out, err = call("compare", *names)
     assert code == 0, err
-    assert "recall@50" in out
+    assert "recall@50" in out and "oracle@50" in out
     assert "sign-flip" in out
+    out = call("compare", *names, "--cache", tmp_path / "other")[1]
+    assert "oracle@50" not in out and "no longer holds the task" in out
     assert "interactions repeat an earlier one" in call("data", "audit", *source)[1]
     assert "960" in call("data", "stats", *source)[1]
