@@ -64,18 +64,18 @@ class PairScorer:
         if self.scores.shape[1] < nodes.shape[1]:
             self.scores = np.zeros(nodes.shape, np.float32)
 
-        order, asked = np.arange(len(nodes)), self.asked
+        order, asked = None, self.asked
         if len(nodes) and counts.min() < counts.max():  # a tile is as wide as its longest row: it takes rows alike
             order = np.argsort(-counts, kind="stable")
-            asked = asked.ordered(torch.from_numpy(order).to(asked.state.device))
+            asked, counts = asked.ordered(torch.from_numpy(order).to(asked.state.device)), counts[order]
 
         def columns(left: int, right: int, thread: int) -> None:
             high = max(1, self.tile // (right - left))
             for first in range(0, len(nodes), high):
-                rows = order[first : first + high]
-                end = min(right, int(counts[rows[0]]))
+                end = min(right, int(counts[first]))
                 if end <= left:
                     break
+                rows = slice(first, first + high) if order is None else order[first : first + high]
                 items = self._gathered(nodes[rows, left:end], self.rows[thread])
                 part = self.scorer.pairs(asked.rows(first, first + high), items)
                 self.scores[rows, left:end] = part.numpy(force=True)
