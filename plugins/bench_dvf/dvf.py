@@ -45,10 +45,11 @@ class DVF:
     Beam-retrieval walks the graph by that score.
 
     Departures from the paper. The neural scorers add to the inner product of user and item, which is learnt at every
-    moment of a window, the whole score at a few. Softmax over shared negatives, corrected by logQ, stands in place of
-    NCE (`loss=nce`). Attention's soft maximum is a term of the score. The graph is `layered` in place of HNSW
-    (`structure=hnsw`), and also weighs the items' bias. The search takes fixed numbers of new items a round, the best
-    candidates' neighbours first, and bounds the work: `quota=0 share=1` is the paper's.
+    moment of a window, the whole score at a few, of whose gradient a part (`joint`) reaches the encoders. Softmax over
+    shared negatives, corrected by logQ, stands in place of NCE (`loss=nce`). Attention's soft maximum is a term of the
+    score. The graph is `layered` in place of HNSW (`structure=hnsw`), and also weighs the items' bias. The search takes
+    fixed numbers of new items a round, the best candidates' neighbours first, and bounds the work: `quota=0 share=1` is
+    the paper's.
     """
 
     version: ClassVar[str] = "1"
