@@ -24,14 +24,13 @@ def build_layered(
     links: int = 32,
     effort: int = 96,
     alpha: float = 1.0,
-    least: int = 0,
     seed: int = 0,
     threads: int = 1,
 ) -> Graph:
     """The pruned neighbour graph (L2) over vectors float32 [N, D] of the catalog ids items int32 [N].
 
     links: the most links a node on the upper layers, twice as many at the bottom, and the ratio of the layers' sizes;
-    effort: near neighbours among which a node's links are chosen; alpha, least: see `occluded`.
+    effort: near neighbours among which a node's links are chosen; alpha: see `occluded`.
     Each layer is built as a whole: near neighbours by matrix products within near cells, refined (NN-descent), the
     occlusion rule, reverse links and the rule again, and links that make every node reachable. Near neighbours alone
     say little of a score that is no distance: see `with_covisits` for links that follow the answers to training
@@ -44,8 +43,8 @@ def build_layered(
             near = refine(rows, near, distances, width=width, threads=threads)
         del distances
         candidates = ragged(near, (near >= 0).sum(1))
-        chosen = occluded(rows, candidates, most, alpha=alpha, least=least, threads=threads)
-        return occluded(rows, both_ways(chosen), most, alpha=alpha, least=least, threads=threads)
+        chosen = occluded(rows, candidates, most, alpha=alpha, threads=threads)
+        return occluded(rows, both_ways(chosen), most, alpha=alpha, threads=threads)
 
     return _built(vectors, items, layer, links, seed, threads)
 
