@@ -43,12 +43,12 @@ def of_runs(store: Store, baseline: str, contender: str, cache: Path, *, every: 
     keys = (tables[0]["key"].to_numpy(), tables[1]["key"].to_numpy())
     values = [{name: table[name].to_numpy() for name in shown if name in table.column_names} for table in tables]
     ks = [int(name.partition("@")[2]) for name in shown if name.startswith("recall@") and "/" not in name]
-    oracles, why_not = of_oracles(store, (baseline, contender), cache, ks)
-    return render(first, second, compare(values[0], values[1], keys, seed=0) + oracles, why_not)
+    oracles, remark = of_oracles(store, (baseline, contender), cache, ks)
+    return render(first, second, compare(values[0], values[1], keys, seed=0) + oracles, remark)
 
 
 def of_oracles(store: Store, runs: tuple[str, str], cache: Path, ks: Sequence[int]) -> tuple[list[Comparison], str]:
-    """The recall of both scorers over all items, "oracle@k"; and why there is none where both runs measured it.
+    """The recall of both scorers over all items, "oracle@k"; and what to say of it, or why it is not there.
 
     It tells models apart from indexes: what each would find if its search lost nothing.
     """
@@ -63,7 +63,8 @@ def of_oracles(store: Store, runs: tuple[str, str], cache: Path, ks: Sequence[in
         (keys, values), (others, contending) = baseline.recall(k, of="oracle"), contender.recall(k, of="oracle")
         rows = match_requests(keys, others)
         found.append(compare_metric(f"oracle@{k}", values[rows[0]], contending[rows[1]], 0, "more"))
-    return [one for one in found if one is not None], ""
+    compared = [one for one in found if one is not None]
+    return compared, "oracle@k is the recall of the scorer's own best k of all items." if compared else ""
 
 
 def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison], remark: str = "") -> RenderableType:
@@ -102,17 +103,11 @@ def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison
     parts.append(
         Text(
             f"Paired by request{f' ({wording.count(asked[0])} of them)' if len(asked) == 1 else ''}: sign-flip test, "
-            f"bootstrap interval; p is not corrected for the number of metrics."
-            + ("\noracle@k is the recall of the scorer's own best k of all items." if _has_oracle(comparisons) else "")
-            + (f"\n{remark}" if remark else ""),
+            f"bootstrap interval; p is not corrected for the number of metrics." + (f"\n{remark}" if remark else ""),
             "dim",
         )
     )
     return Group(*parts)
-
-
-def _has_oracle(comparisons: Sequence[Comparison]) -> bool:
-    return any(one.metric.startswith("oracle@") for one in comparisons)
 
 
 def sentence(first: str, second: str, main: Comparison) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench import cli
+from bench.store import results
+from bench.store.results import Store
+
 
 def measure(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.008, "high": value + 0.007}
@@ -90,3 +94,30 @@ def records() -> list[dict[str, Any]]:
     """Two methods, one without a scorer, the bound and a failure, in no order."""
     no_scorer = make_record("item_cf", 0.301, oracle={})
     return [make_failure(), no_scorer, make_bound(), make_record()]
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """call("run", ...) -> (exit code, stdout, stderr), in an empty folder with its own cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def go(*words):
+        with pytest.raises(SystemExit) as end:
+            cli.main(list(words))
+        shown = capsys.readouterr()
+        return end.value.code, shown.out, shown.err
+
+    return go
+
+
+@pytest.fixture
+def stored(tmp_path, made):
+    """Two runs in ./results."""
+    store = Store(tmp_path / "results")
+    for spec, name, recall in (("aaaa0000aaaa0000", "dvf", 0.4), ("bbbb0000bbbb0000", "item_cf", 0.3)):
+        with store.execution(spec) as folder:
+            results.write(folder, made.finished(name, recall, spec_id=spec, timing="none"))
+    return store

@@ -1,35 +1,14 @@
-"""The command line as a user meets it; runs themselves are made up, but for one."""
+"""The command line as a user meets it; runs themselves are made up."""
 
-import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from bench import catalog, cli
 from bench.errors import DataError
 from bench.run import lifecycle
 from bench.run.plan import Live
-from bench.store import results
-from bench.store.results import Store
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """call("run", ...) -> (exit code, stdout, stderr), in an empty folder with its own cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def go(*words):
-        with pytest.raises(SystemExit) as end:
-            cli.main(list(words))
-        shown = capsys.readouterr()
-        return end.value.code, shown.out, shown.err
-
-    return go
 
 
 @pytest.fixture
@@ -46,16 +25,6 @@ def fake_run(monkeypatch, made):
 
     monkeypatch.setattr(lifecycle, "run", run)
     return asked
-
-
-@pytest.fixture
-def stored(tmp_path, made):
-    """Two runs in ./results."""
-    store = Store(tmp_path / "results")
-    for spec, name, recall in (("aaaa0000aaaa0000", "dvf", 0.4), ("bbbb0000bbbb0000", "item_cf", 0.3)):
-        with store.execution(spec) as folder:
-            results.write(folder, made.finished(name, recall, spec_id=spec, timing="none"))
-    return store
 
 
 def test_help_teaches_with_examples(call):
@@ -243,34 +212,6 @@ def test_interruption_is_one_line_and_130(call, monkeypatch):
     assert err.strip().splitlines()[-1].startswith("interrupted: ")
 
 
-def test_results_are_listed_filtered_and_written(call, stored):
-    code, out, _ = call("results")
-    assert code == 0
-    assert out.index("dvf") < out.index("item_cf")
-    assert "item_cf" not in call("results", "--filter", "method=dvf")[1]
-    assert [
-        record["method"]["name"]
-        for record in json.loads(call("results", "--format", "json", "--sort", "-recall@50")[1])
-    ] == ["item_cf", "dvf"]
-    assert "no results in results meet" in call("results", "--filter", "method=ease")[1]
-    assert "bench run makes some" in call("results", "--results", "empty")[1]
-
-
-def test_a_run_is_shown_in_full(call, stored):
-    code, out, _ = call("inspect", "aaaa")
-    assert code == 0
-    for text in ("ef=100", ".400 (.392 to .407)", "Some CPU", "train", "32 s", "2,000 requests"):
-        assert text in out
-
-
-def test_a_live_run_says_what_came_and_left(call, tmp_path, made):
-    live = {"remove": 0.1, "added": 1200, "removed": 300, "dropped_targets": 17, "requests_without_target": 2}
-    with Store(tmp_path / "results").execution("cccc0000cccc0000") as folder:
-        results.write(folder, made.finished("dvf", 0.4, spec_id="cccc0000cccc0000", live=live))
-    _, out, _ = call("inspect", "cccc")
-    assert "1,200 items came and 300 left after indexing, 17 targets with them" in out
-
-
 def test_a_sweep_carries_on_after_a_failure_and_shows_all(call, fake_run, tmp_path):
     (tmp_path / "s.toml").write_text("title = 'Mine'\n[[methods]]\nname = 'ease'\n[[methods]]\nname = 'popularity'\n")
     code, out, _ = call("sweep", "s.toml", "--json", "all.json")
@@ -329,27 +270,3 @@ def test_a_broken_plugin_keeps_its_row_with_the_error(call, monkeypatch):
     code, out, _ = call("doctor")
     assert code == 1
     assert "✗ the plugin 'broken'" in out
-
-
-def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
-    rng = np.random.default_rng(0)
-    rows = [f"{user},{item},{time}" for user in range(80) for time, item in enumerate(rng.permutation(40)[:12])]
-    (tmp_path / "clicks.csv").write_text("\n".join(["uid,sku,ts", *rows]))
-    source = ("--data", "clicks.csv", "--columns", "user=uid,item=sku,time=ts")
-    code, out, err = call("run", "-m", "popularity,item_cf", *source, "-p", "next-item:users=15", "--timing", "none")
-    assert code == 0, err + out
-    assert "popularity finds" in out
-    names = [record["run_id"][:10] for record in json.loads(call("results", "--format", "json")[1])]
-    assert len(names) == 2
-    code, out, err = call("inspect", names[0], "--request", "2")
-    assert code == 0, err
-    assert "targets are among the" in out
-    assert "requests 0 to 14" in call("inspect", names[0], "--request", "9999")[2]
-    code, out, err = call("compare", *names)
-    assert code == 0, err
-    assert "recall@50" in out and "oracle@50" in out
-    assert "sign-flip" in out
-    out = call("compare", *names, "--cache", tmp_path / "other")[1]
-    assert "oracle@50" not in out and "no longer holds the task" in out
-    assert "interactions repeat an earlier one" in call("data", "audit", *source)[1]
-    assert "960" in call("data", "stats", *source)[1]

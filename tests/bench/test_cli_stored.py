@@ -1,0 +1,60 @@
+"""What the command line shows of stored runs, and one real run from beginning to end."""
+
+import json
+
+import numpy as np
+
+from bench.store import results
+from bench.store.results import Store
+
+
+def test_results_are_listed_filtered_and_written(call, stored):
+    code, out, _ = call("results")
+    assert code == 0
+    assert out.index("dvf") < out.index("item_cf")
+    assert "item_cf" not in call("results", "--filter", "method=dvf")[1]
+    assert [
+        record["method"]["name"]
+        for record in json.loads(call("results", "--format", "json", "--sort", "-recall@50")[1])
+    ] == ["item_cf", "dvf"]
+    assert "no results in results meet" in call("results", "--filter", "method=ease")[1]
+    assert "bench run makes some" in call("results", "--results", "empty")[1]
+
+
+def test_a_run_is_shown_in_full(call, stored):
+    code, out, _ = call("inspect", "aaaa")
+    assert code == 0
+    for text in ("ef=100", ".400 (.392 to .407)", "Some CPU", "train", "32 s", "2,000 requests"):
+        assert text in out
+
+
+def test_a_live_run_says_what_came_and_left(call, tmp_path, made):
+    live = {"remove": 0.1, "added": 1200, "removed": 300, "dropped_targets": 17, "requests_without_target": 2}
+    with Store(tmp_path / "results").execution("cccc0000cccc0000") as folder:
+        results.write(folder, made.finished("dvf", 0.4, spec_id="cccc0000cccc0000", live=live))
+    _, out, _ = call("inspect", "cccc")
+    assert "1,200 items came and 300 left after indexing, 17 targets with them" in out
+
+
+def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{user},{item},{time}" for user in range(80) for time, item in enumerate(rng.permutation(40)[:12])]
+    (tmp_path / "clicks.csv").write_text("\n".join(["uid,sku,ts", *rows]))
+    source = ("--data", "clicks.csv", "--columns", "user=uid,item=sku,time=ts")
+    code, out, err = call("run", "-m", "popularity,item_cf", *source, "-p", "next-item:users=15", "--timing", "none")
+    assert code == 0, err + out
+    assert "popularity finds" in out
+    names = [record["run_id"][:10] for record in json.loads(call("results", "--format", "json")[1])]
+    assert len(names) == 2
+    code, out, err = call("inspect", names[0], "--request", "2")
+    assert code == 0, err
+    assert "targets are among the" in out
+    assert "requests 0 to 14" in call("inspect", names[0], "--request", "9999")[2]
+    code, out, err = call("compare", *names)
+    assert code == 0, err
+    assert "recall@50" in out and "oracle@50" in out
+    assert "sign-flip" in out
+    out = call("compare", *names, "--cache", tmp_path / "other")[1]
+    assert "oracle@50" not in out and "no longer holds the task" in out
+    assert "interactions repeat an earlier one" in call("data", "audit", *source)[1]
+    assert "960" in call("data", "stats", *source)[1]
