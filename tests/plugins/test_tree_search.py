@@ -1,0 +1,121 @@
+"""Beam search down a tree: what it finds, what it counts, and that threads change nothing."""
+
+from typing import Self
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_expit, log_softmax
+
+from bench import Ragged
+from bench_tree.search import beam_search
+from bench_tree.tree import Tree, height_of
+
+
+class Table:
+    """A Scorer that knows the score of every node for every request: scores float32 [B, nodes]."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(self.scores[start:stop])
+
+    def block(self, start, stop):
+        return self.scores[:, start:stop].copy()
+
+    def pairs(self, nodes, counts):
+        return np.take_along_axis(self.scores, nodes.astype(np.int64), 1)
+
+
+def a_tree(size, branching, rng):
+    codes = rng.permutation(branching ** height_of(size, branching))[:size]
+    return Tree.of_codes(np.arange(size), codes, branching)
+
+
+def excluded(rng, batch, size):
+    return Ragged.from_rows(
+        [np.sort(rng.choice(size, rng.integers(0, min(6, size)), replace=False)) for _ in range(batch)]
+    )
+
+
+def best(tree, leaf_scores, k, exclude):
+    """Brute force: ids [B, k], -1 pads, by the scores [B, N] of leaves."""
+    rows = []
+    for scores, barred in zip(leaf_scores, exclude, strict=True):
+        order = [at for at in np.argsort(-scores, kind="stable") if tree.items[at] not in barred][:k]
+        rows.append(np.pad(tree.items[order], (0, k - len(order)), constant_values=-1))
+    return np.array(rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(1, 200), branching=st.integers(2, 4), k=st.integers(1, 30), seed=st.integers(0, 1000))
+def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(size, branching, k, seed):
+    rng = np.random.default_rng(seed)
+    tree = a_tree(size, branching, rng)
+    scores = np.empty((4, len(tree)), np.float32)
+    scores[:, tree.begins[-2] :] = rng.normal(size=(4, size))
+    for node in range(int(tree.begins[-2]) - 1, -1, -1):  # each node's score is the largest of its leaves
+        scores[:, node] = scores[:, tree.first[node] : tree.first[node + 1]].max(1)
+    exclude = excluded(rng, 4, size)
+    answer = beam_search(tree, tree.items, Table(scores), k, k, exclude)
+    np.testing.assert_array_equal(answer.ids, best(tree, scores[:, tree.begins[-2] :], k, exclude))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 200),
+    branching=st.integers(2, 4),
+    rule=st.sampled_from(["own", "sigmoid", "softmax"]),
+    seed=st.integers(0, 1000),
+)
+def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, rule, seed):
+    rng = np.random.default_rng(seed)
+    tree = a_tree(size, branching, rng)
+    scores = rng.normal(size=(3, len(tree))).astype(np.float32)
+    exclude = excluded(rng, 3, size)
+    answer = beam_search(tree, tree.items, Table(scores), size, 20, exclude, rule=rule)
+    leaves = np.arange(tree.begins[-2], tree.begins[-1])
+    expected = scores[:, leaves].astype(np.float64)
+    if rule != "own":
+        expected = np.zeros_like(expected)
+        for path in tree.ancestors(leaves).T[1:]:
+            siblings = [np.arange(tree.first[parent], tree.first[parent + 1]) for parent in tree.parents[path]]
+            for at, (node, family) in enumerate(zip(path, siblings, strict=True)):
+                step = log_expit(scores[:, node]) if rule == "sigmoid" else (
+                    log_softmax(scores[:, family], axis=1)[:, node - family[0]]
+                )  # fmt: skip
+                expected[:, at] += step
+    np.testing.assert_array_equal(answer.ids, best(tree, expected, 20, exclude))
+
+
+def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_below():
+    tree = Tree.of_order(np.arange(1024))
+    scores = np.random.default_rng(0).normal(size=(2, len(tree))).astype(np.float32)
+    exclude = Ragged.from_rows([[], [1, 2, 3]])
+    answer = beam_search(tree, tree.items, Table(scores), 10, 10, exclude)
+    assert answer.work.tolist() == [16 + 6 * 20, 16 + 6 * 26]  # levels of 16, then 32 .. 1024
+    conditional = beam_search(tree, tree.items, Table(scores), 10, 10, exclude, rule="sigmoid")
+    assert conditional.work.tolist() == [2 + 4 + 8 + 16 + 6 * 20, 2 + 4 + 8 + 16 + 6 * 26]
+
+
+@pytest.mark.parametrize("rule", ["own", "sigmoid", "softmax"])
+def test_threads_change_nothing(rule):
+    rng = np.random.default_rng(1)
+    tree = a_tree(700, 3, rng)
+    scores = rng.normal(size=(9, len(tree))).astype(np.float32)
+    exclude = excluded(rng, 9, 700)
+    one, other = (beam_search(tree, tree.items, Table(scores), 20, 10, exclude, threads, rule) for threads in (1, 3))
+    np.testing.assert_array_equal(one.ids, other.ids)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    np.testing.assert_array_equal(one.work, other.work)
+
+
+def test_leaves_without_an_answer_are_passed_over():
+    tree = Tree.of_order(np.arange(8))
+    items = np.where(tree.items == 3, -1, tree.items).astype(np.int32)
+    scores = np.zeros((1, len(tree)), np.float32)
+    scores[:, tree.begins[-2] + 3] = 5
+    answer = beam_search(tree, items, Table(scores), 8, 8, Ragged.empty(1))
+    assert sorted(answer.ids[0].tolist()) == [-1, 0, 1, 2, 4, 5, 6, 7]
