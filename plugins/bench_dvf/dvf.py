@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, hookimpl, param
 from bench_dvf.mining import MiningWindows
-from bench_dvf.network import Network
 from bench_dvf.objective import Aims, Objective
-from bench_dvf.pairs import PairScorer
 from bench_dvf.searching import Way, answer
 from bench_dvf.serving import Index, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
-from bench_dvf.validation import Validation
 from bench_index.covisits import covisits
 from bench_index.scoring import joined
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
+from bench_neural.network import Network
+from bench_neural.pairs import PairScorer
 from bench_neural.scorers import scorer_of
 from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
 from bench_neural.training import fit, scheduled
 from bench_neural.users import UserEncoder
+from bench_neural.validation import Validation
 from bench_neural.windows import later_share
 
 REQUESTS_AT_ONCE = 64

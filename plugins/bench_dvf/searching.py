@@ -12,12 +12,12 @@ from torch import Tensor
 from bench import Answer, Requests
 from bench_dvf.device import DevicePairScorer
 from bench_dvf.effort import fitted
-from bench_dvf.network import Network
-from bench_dvf.pairs import PairScorer
 from bench_dvf.serving import Index
 from bench_index.beam import search
 from bench_index.classic import classic_search
 from bench_index.device import device_search
+from bench_neural.network import Network
+from bench_neural.pairs import PairScorer
 from bench_neural.scorers import Asked
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import Catalog
-from bench_dvf.network import Network
 from bench_index.device import DeviceGraph
 from bench_index.graph import Graph
 from bench_index.insertion import insert
+from bench_neural.network import Network
 
 
 @dataclass(frozen=True, slots=True)

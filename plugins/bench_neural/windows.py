@@ -12,6 +12,8 @@ from torch import Tensor
 from bench import Interactions, Ragged
 from bench_neural.history import from_left
 
+TARGETS = 8  # drawn for a moment that has several
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -35,6 +37,12 @@ class Batch:
     def moments(self) -> Tensor:
         """bool (B, L + 1): where there is something to find."""
         return self.targets >= 0
+
+    def some(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """`count` random moments int64 (B, M) of each window (or all, of a short one), and which are any, bool."""
+        order = torch.rand(self.targets.shape, generator=generator).to(self.targets.device)
+        chance, at = order.masked_fill(~self.moments, -1.0).topk(min(count, order.shape[1]), 1)
+        return at, chance >= 0
 
     def later(self, at: Tensor, count: int, share: float, generator: torch.Generator) -> Tensor:
         """`count` targets int64 (B, M, count) of the moments at int64 (B, M), each drawn as `targets` are: with

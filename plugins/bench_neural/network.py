@@ -1,4 +1,4 @@
-"""The network of DVF: item network, user network and the scorer that compares them."""
+"""Item network, user network and the scorer that compares them: what DVF and the trees learn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Network(nn.Module):
     """Items to vectors, requests to what the scorer asks with.
 
     The item network is an MLP beside a shortcut over the embeddings of id and side information; its vectors are what
-    the user network reads, what attention looks at, and what the graph is built over. counts int64 [N]: training
+    the user network reads, what attention looks at, and what an index is built over. counts int64 [N]: training
     interactions of the training catalog's items.
     """
 
