@@ -109,6 +109,9 @@ def _facts(record: Record, folder: Path) -> Table:
             text += f", peak {wording.size(number(said.get('peak_rss_bytes')))}"
             text += f", artifact {wording.size(said['artifact_bytes'])}" if said.get("artifact_bytes") else ""
             rows.append((phase, text + (", from the cache" if said.get("cached") else "")))
+            for passed in said.get("milestones", []):
+                reached = [f"{key} {value:.4g}" for key, value in passed.items() if key not in ("name", "seconds")]
+                rows.append((f"  {passed['name']}", ", ".join([wording.duration(passed["seconds"]), *reached])))
     live = record.get("live") or {}
     if "added" in live:
         text = f"{wording.count(live['added'])} items came and {wording.count(live['removed'])} left after indexing"

@@ -57,7 +57,8 @@ def carry_out(job: Job, events: Events) -> None:
             unfinished = Unfinished(Path(job.unfinished))
             before = unfinished.begin()
             context = dataclasses.replace(context, checkpoint=unfinished.state)
-        begun = perf_counter()
+        begun, milestones = perf_counter(), _Milestones(before)
+        context = dataclasses.replace(context, milestone=milestones)
         if phase == "train":
             hook.train(data=task.training(), context=context)
         elif phase == "index":
@@ -73,7 +74,8 @@ def carry_out(job: Job, events: Events) -> None:
         if job.save.get(phase):
             hook.save(folder=Path(job.save[phase]), phase=phase)
         resumed = {"resumed_after_seconds": before} if before else {}
-        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak, **resumed}})
+        passed = {"milestones": milestones.passed} if milestones.passed else {}
+        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak, **resumed, **passed}})
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 
@@ -145,6 +147,17 @@ def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Conte
         progress=(lambda done, total, note="": None) if alone else events.progress,
         log=logging.getLogger(job.method),
     )
+
+
+class _Milestones:
+    """What a phase reached on its way, each with the seconds since it began (and `before`, of an interrupted one)."""
+
+    def __init__(self, before: float) -> None:
+        self._begun = perf_counter() - before
+        self.passed: list[dict[str, Any]] = []
+
+    def __call__(self, name: str, **values: float) -> None:
+        self.passed.append({"name": name, "seconds": perf_counter() - self._begun, **values})
 
 
 class _Floor:

@@ -18,16 +18,11 @@ from bench_dvf.serving import Index, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
 from bench_index.covisits import covisits
 from bench_index.scoring import joined
-from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
-from bench_neural.history import CausalTransformer
-from bench_neural.negatives import NegativeSampler
-from bench_neural.network import Network
+from bench_neural.method import NetworkMethod
 from bench_neural.pairs import PairScorer
-from bench_neural.scorers import scorer_of
-from bench_neural.storage import load_arrays, load_encoders, load_weights, save_arrays, save_encoders, save_weights
+from bench_neural.storage import load_arrays, save_arrays
 from bench_neural.training import fit, scheduled
-from bench_neural.users import UserEncoder
 from bench_neural.validation import Validation
 from bench_neural.windows import later_share
 
@@ -36,7 +31,7 @@ COVISITS, WINDOW = 32, 3  # items kept for each, of those met within so many ste
 
 
 @dataclass
-class DVF:
+class DVF(NetworkMethod):
     """Any scorer over a graph: target attention and an MLP score the items that a beam search along HNSW links meets.
 
     DVF (二向箔): Approximate Nearest Neighbor Search under Neural Similarity Metric for Large-Scale Recommendation
@@ -55,61 +50,17 @@ class DVF:
     version: ClassVar[str] = "1"
     work_unit: ClassVar[str] = "items scored"
 
-    dim: int = param(64, help="length of item vectors and user states", low=1, high=4096, sweep=(32, 64, 128))
-    length: int = param(100, help="newest items of a history that the user network reads", low=1, high=10_000)
-    behaviours: int = param(32, help="newest items of a history that target attention looks at", low=1, high=10_000)
-    blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
-    heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
-    scorer: str = param(
-        "attention",
-        help="inner: inner product; interests: its maximum over several; mol: mixture of logits; dnn: and an MLP; "
-        "attention: and target attention",
-        choices=("inner", "interests", "mol", "dnn", "attention"),
-    )
-    hidden: int = param(
-        128, help="width of the first score layer; the others have a half and a quarter", low=4, high=4096
-    )
-    interests: int = param(4, help="vectors a request beside the state (interests), components (mol)", low=1, high=64)
-    joint: float = param(
-        0.2, help="share of the whole score's gradient that teaches the user and item networks too", low=0.0, high=1.0
-    )
     loss: str = param(
         "softmax", help="softmax: sampled, corrected by logQ; nce: one by one", choices=("softmax", "nce")
     )
     epsilon: float = param(0.0, help="adversarial step, relative to the vectors' numbers", low=0.0, high=10.0)
     smoothing: float = param(0.0, help="weight of the adversarial task; 0: without", low=0.0, high=1000.0)
-    dropout: float = param(0.2, help="share of the user network's activations dropped in training", low=0.0, high=0.9)
-    id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
-    later: float = param(
-        -1.0,
-        help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
-        low=-1.0,
-        high=1.0,
-    )
-    negatives: int = param(256, help="items drawn for a batch", low=1, high=1_000_000)
-    moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
-    power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
-    uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     hard: float = param(
         0.0,
         help="share of negatives drawn by what its own searches answered wrongly after each epoch",
         low=0.0,
         high=0.9,
     )
-    id_scale: float = param(
-        0.1,
-        help="size of the items' own embeddings at first, so that side information speaks first",
-        low=0.0,
-        high=10.0,
-    )
-    learning_rate: float = param(3e-3, help="AdamW's step size at first; it falls to a twentieth", low=1e-6, high=1.0)
-    weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
-    batch: int = param(64, help="windows a batch", low=1, high=100_000)
-    epochs: int = param(
-        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
-    )
-    patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
-    seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
     structure: str = param(
         "layered",
         phase="index",
@@ -179,7 +130,6 @@ class DVF:
         choices=("device", "host"),
     )
 
-    network_: Network = field(init=False, repr=False)
     covisits_: Ragged = field(init=False, repr=False)
     index_: Index = field(init=False, repr=False)
 
@@ -190,12 +140,9 @@ class DVF:
         later = later_share(self.later, data.validation.targets)
         validation = Validation(data.validation, data.catalog.size, context.rng)
         with seeded(context.seed) as generator:
-            items = ItemEncoder(data.catalog, counts > 0, self.dim, self.id_dropout, id_scale=self.id_scale)
-            profiles = ProfileEncoder(data.profiles, self.dim)
-            self.network_ = self._network(items, profiles, counts).to(device_of(context))
-            self.network_.users.bind(data.profiles, len(data.interactions.by_user))
+            self.network_ = self.fresh_network(data, counts, context)
             windows = MiningWindows(data.interactions, self.length, later, self.batch, generator, context.device)
-            sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
+            sampler = self.sampler(counts, generator, context.device)
             windows.mine_into(sampler, self.network_, self.hard)
             aims = Aims(self.negatives, self.moments, self.joint, self.loss, later, self.epsilon, self.smoothing)
             objective = Objective(self.network_, counts, sampler, generator, aims)
@@ -265,8 +212,7 @@ class DVF:
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:
         if phase == "train":
-            save_weights(folder / "weights.safetensors", self.network_)
-            save_encoders(folder, self.network_.encoder, self.network_.users.profiles)
+            self.save_network(folder)
             save_arrays(
                 folder / "covisits.safetensors", {"offsets": self.covisits_.offsets, "values": self.covisits_.values}
             )
@@ -275,19 +221,9 @@ class DVF:
 
     @hookimpl
     def load(self, folder: Path, phase: str, context: Context) -> None:
-        device = device_of(context)
         if phase == "train":
-            items, profiles = load_encoders(folder, self.dim, self.id_dropout)
-            self.network_ = self._network(items, profiles, items.seen.astype(np.int64))
-            load_weights(folder / "weights.safetensors", self.network_)
-            self.network_.to(device).eval()
+            self.network_ = self.load_network(folder, context)
             met = load_arrays(folder / "covisits.safetensors")
             self.covisits_ = Ragged(met["offsets"].astype(np.int64), met["values"].astype(np.int32))
         else:
-            self.index_ = Index.load(folder, device)
-
-    def _network(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Network:
-        history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
-        users = UserEncoder(profiles, history, self.dim, self.length)
-        scorer = scorer_of(self.scorer, self.dim, self.behaviours, self.hidden, self.interests)
-        return Network(items, users, scorer, counts)
+            self.index_ = Index.load(folder, device_of(context))

@@ -15,6 +15,7 @@ from bench_index.device import DeviceGraph
 from bench_index.graph import Graph
 from bench_index.insertion import insert
 from bench_neural.network import Network
+from bench_neural.table import ROWS_AT_ONCE, load_table, prepared, save_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,22 @@ class Index:
         return cls(vectors, table, graph, None if device.type == "cpu" else DeviceGraph.of(graph, str(device)))
 
     def save(self, folder: Path) -> None:
-        """Write everything into `folder`; bfloat16 as the upper halves of its numbers."""
+        """Write everything into `folder`."""
         self.graph.save(folder)
-        table = self.table.cpu()
         np.save(folder / "vectors.npy", self.vectors.cpu().numpy(), allow_pickle=False)
-        halves = table.view(torch.int16) if table.dtype == torch.bfloat16 else table
-        np.save(folder / "table.npy", halves.numpy(), allow_pickle=False)
+        save_table(folder / "table.npy", self.table)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Index:
-        """Read what `save` wrote; the graph is memory-mapped, the table is read whole, since every search gathers from
-        all of it and memory of one's own can have large pages."""
-        vectors, table = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("vectors", "table"))
-        table = table.view(torch.bfloat16) if table.dtype == torch.int16 else table
-        return cls.of(vectors.to(device), table.to(device), Graph.load(folder))
+        """Read what `save` wrote; the graph is memory-mapped."""
+        vectors = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False)).to(device)
+        return cls.of(vectors, load_table(folder / "table.npy", device), Graph.load(folder))
 
 
 def rows(network: Network, vectors: Tensor, items: NDArray[np.int32], bfloat16: bool = False) -> Tensor:
-    """The scorer's item side (n, width) of some items, given all vectors (N, d + 1); made in blocks."""
-    scorer = network.scorer
-    numbers = np.empty((len(items), scorer.width), np.int16 if bfloat16 else np.float32)  # numpy's have large pages
-    table = torch.from_numpy(numbers).to(vectors.device)
-    table = table.view(torch.bfloat16) if bfloat16 else table
+    """The scorer's item side (n, width) of some items, given all vectors (N, d + 1)."""
     where = torch.from_numpy(np.asarray(items, np.int64)).to(vectors.device)
-    for begin in range(0, len(items), 1 << 15):
-        part = slice(begin, begin + (1 << 15))
-        table[part] = scorer.items(vectors[where[part]])
-    return table
+    return prepared(network.scorer, len(items), (vectors[some] for some in where.split(ROWS_AT_ONCE)), bfloat16)
 
 
 def placed(vectors: Tensor, items: NDArray[np.int32], bias_weight: float) -> NDArray[np.float32]:

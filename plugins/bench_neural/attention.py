@@ -78,3 +78,57 @@ class TargetAttention(DNN):
     def _most(self, empty: Tensor) -> Tensor:
         """w log sum_j exp(a_j), since the empty behaviour's weight is exp(age_0) / sum_j exp(a_j)."""
         return self.evidence * (self.age[0] - empty.clamp(min=LEAST).log())
+
+
+WINDOWS = (1, 1, 1, 2, 2, 2, 10, 10, 20, 20)  # behaviours in each, the newest first (OTM, ICML 2020)
+
+
+class WindowedAttention(TargetAttention):
+    """s = <u, x> + c + MLP(u, sum_w V_w sum_{j in w} alpha_j h_j, x), alpha = softmax(a) within each window w of time.
+
+    Learning Tree-based Deep Model for Recommender Systems (TDM, KDD 2018, section 3.3): the behaviours of each window
+    are averaged by their kinship with the node, and all averages enter the MLP side by side. Since its first layer is
+    linear, a behaviour's part of it, by its window's slice, is computed once a request. Departures: the inner product
+    and the user's state, as in DNN; behaviours beyond the windows share the last.
+    """
+
+    window: Tensor
+
+    def __init__(self, dim: int, hidden: int = 128, behaviours: int = 32) -> None:
+        super().__init__(dim, hidden, behaviours)
+        ends = torch.cumsum(torch.tensor(WINDOWS), 0)
+        window = torch.searchsorted(ends, torch.arange(behaviours), right=True).clamp(max=len(WINDOWS) - 1)
+        self.sizes = torch.bincount(window).tolist()
+        self.register_buffer("window", window, persistent=False)
+        self.slices = nn.Parameter(torch.randn(len(self.sizes), 2 * dim, hidden) * (2 * dim) ** -0.5)
+        del self.value, self.empty, self.evidence
+
+    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+        known, count = (ages > 0) & (ages <= self.behaviours), self.behaviours
+        place = torch.where(known, ages - 1, count)  # (B, L'): by age, the newest first
+        there = known.new_zeros(len(state), count + 1).scatter(1, place, known)[:, :count]  # (B, L)
+        met = behaviours.new_zeros(len(state), count + 1, 2 * self.dim)
+        met = met.scatter(1, place[:, :, None].expand_as(behaviours), behaviours)[:, :count]  # (B, L, 2d)
+        bias = torch.where(there, self.age[1:], ABSENT)  # (B, L)
+        keys = torch.cat([functional.pad(self.akin(met) + self.key(met), (0, 1)), bias[:, :, None]], 2)
+        met = (met * there[:, :, None]).transpose(0, 1)  # (L, B, 2d): nothing where there is none
+        values = torch.bmm(met, self.slices[self.window]).transpose(0, 1)  # (B, L, h)
+        return Asked(with_one(state), (keys, values, self.user(state)))
+
+    def block(self, asked: Asked, items: Tensor) -> Tensor:
+        keys, _, _ = asked.parts
+        vectors, slices = items.split([self.dim + 2, self.hidden], 1)
+        logits = (keys.flatten(0, 1) @ vectors.T).view(*keys.shape[:2], len(items))
+        return asked.state @ items[:, : self.dim + 1].T + self._over(asked, logits, slices.expand(len(asked), -1, -1))
+
+    def pairs(self, asked: Asked, items: Tensor) -> Tensor:
+        keys, _, _ = asked.parts
+        vectors, slices = items.split([self.dim + 2, self.hidden], 2)
+        inner = torch.bmm(items[:, :, : self.dim + 1], asked.state[:, :, None])[:, :, 0]
+        return inner + self._over(asked, torch.bmm(keys, vectors.transpose(1, 2)), slices)
+
+    def _over(self, asked: Asked, logits: Tensor, slices: Tensor) -> Tensor:
+        """The MLP's output (B, C) from the kinship (B, L, C) of behaviours and the items' slices (B, C, h)."""
+        _, values, own = asked.parts
+        weights = torch.cat([part.softmax(1) for part in logits.split(self.sizes, 1)], 1)
+        return self.judged(torch.baddbmm(slices, weights.transpose(1, 2), values) + own[:, None])

@@ -280,7 +280,7 @@ def with_one(states: Tensor) -> Tensor:
 
 def scorer_of(name: str, dim: int, behaviours: int, hidden: int, interests: int) -> Scorer:
     """The scorer that a method's parameter names; raises ParameterError for another name."""
-    from bench_neural.attention import TargetAttention
+    from bench_neural.attention import TargetAttention, WindowedAttention
 
     if name == "inner":
         return InnerProduct(dim)
@@ -292,4 +292,6 @@ def scorer_of(name: str, dim: int, behaviours: int, hidden: int, interests: int)
         return DNN(dim, hidden)
     if name == "attention":
         return TargetAttention(dim, hidden, behaviours)
-    raise ParameterError(f"scorer={name!r} is none of inner, interests, mol, dnn, attention")
+    if name == "windows":
+        return WindowedAttention(dim, hidden, behaviours)
+    raise ParameterError(f"scorer={name!r} is none of inner, interests, mol, dnn, attention, windows")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench_neural import pairs as module
 from bench_dvf.device import DevicePairScorer
 from bench_index.gather import gather
+from bench_neural import pairs as module
 from bench_neural.pairs import PairScorer
 from bench_neural.scorers import Asked
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from bench import ParameterError
-from bench_neural.attention import TargetAttention
+from bench_neural.attention import TargetAttention, WindowedAttention
 from bench_neural.scorers import DNN, InnerProduct, MixtureOfLogits, MultiInterest, joined, scorer_of
 
-NAMES = ("inner", "interests", "mol", "dnn", "attention")
+NAMES = ("inner", "interests", "mol", "dnn", "attention", "windows")
 AGES = torch.tensor([[5, 4, 3, 2, 1], [2, 1, 0, -1, -2], [0, -1, -2, -3, -4]])
 KNOWN = ([0, 1, 2, 3, 4], [0, 1], [])  # the behaviours that there are, by AGES
 
@@ -36,6 +36,15 @@ def formula(scorer, state, behaviours, known, ages, vector):
     """The score of one item for one request, as the docstrings give it."""
     x, bias = vector[:-1], vector[-1]
     inner = state @ x + bias
+    if isinstance(scorer, WindowedAttention):
+        first = scorer.user(state) + scorer.item(x)
+        for window, theirs in enumerate(([1], [2], [3], [4, 5])):  # the ages in each
+            met = [at for at in known if int(ages[at]) in theirs]
+            keys = [scorer.akin(behaviours[at]) + scorer.key(behaviours[at]) for at in met]
+            if met:
+                weights = torch.softmax(torch.stack([key @ x for key in keys]) + scorer.age[ages[met]], 0)
+                first = first + (weights @ behaviours[met]) @ scorer.slices[window]
+        return inner + mlp(scorer, first)
     if isinstance(scorer, TargetAttention):
         logits, values = [scorer.age[0]], [scorer.empty]
         for at in known:
@@ -96,7 +105,7 @@ def test_every_weight_learns(name, inputs):
     assert all(weights.grad is not None and weights.grad.abs().sum() > 0 for weights in made.parameters())
 
 
-@pytest.mark.parametrize("name", ["interests", "attention"])
+@pytest.mark.parametrize("name", ["interests", "attention", "windows"])
 @torch.inference_mode()
 def test_behaviours_beyond_the_window_do_not_matter(name, inputs):
     state, behaviours, vectors = inputs
