@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +13,28 @@ from numpy.typing import NDArray
 from bench import Answer, Ragged
 from bench_index.scoring import Scorer, in_threads
 from bench_index.topk import TopK
-from bench_tree.tree import Tree
 
 OWN, SIGMOID, SOFTMAX = 0, 1, 2  # what orders nodes: see `beam_search`
 RULES = {"own": OWN, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 
 
+class Levels(Protocol):
+    """The nodes of a tree as a search sees them: see bench_tree.tree.Tree. widest: children of a node at most."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def widest(self) -> int: ...
+    @property
+    def begins(self) -> NDArray[np.int64]: ...
+    @property
+    def first(self) -> NDArray[np.int32]: ...
+    @property
+    def parents(self) -> NDArray[np.int32]: ...
+
+
 def beam_search(
-    tree: Tree,
+    tree: Levels,
     items: NDArray[np.int32],
     scorer: Scorer,
     beam: int,
@@ -24,53 +42,123 @@ def beam_search(
     exclude: Ragged,
     threads: int = 1,
     rule: str = "own",
+    taper: float = 1.0,
 ) -> Answer:
-    """The k best leaves among those below the `beam` best nodes of each level, for each of the scorer's B requests.
+    """The k best leaves among those below the best nodes of each level, for each of the scorer's B requests.
 
-    items int32 [N]: the answer of each leaf, negative for none; scorer: a bench_index Scorer over node numbers. rule:
-    what orders nodes: "own", the score itself (TDM, OTM); "sigmoid", the sum of log sigmoid(score) along the path
-    (probabilistic label trees); "softmax", of log softmax over siblings (hierarchical softmax). The beam of a request
-    is wider by the items that it excludes. The search begins by scoring the whole first level that is wider than the
-    beam; by the two other rules it needs the scores of the (fewer) nodes above, too. Work counts nodes scored.
+    items int32 [N]: the answer of each leaf, negative for none; scorer: a bench_index Scorer over node numbers; beam,
+    taper: see `widths`. rule: what orders nodes: "own", the score itself (TDM, OTM); "sigmoid", the sum of log
+    sigmoid(score) along the path (probabilistic label trees); "softmax", of log softmax over siblings (hierarchical
+    softmax). The search begins by scoring the whole first level that is wider than its beam; by the two other rules it
+    needs the scores of the (fewer) nodes above, too. By "own", leaves that may not be answered are not scored. Work
+    counts nodes scored.
     """
 
     def run(scorer: Scorer, start: int, stop: int) -> Answer:
-        return _search(tree, items, scorer, beam, k, exclude[start:stop], RULES[rule])
+        return _search(tree, items, scorer, beam, k, exclude[start:stop], RULES[rule], taper)
 
     return in_threads(scorer, len(exclude), threads, run)
 
 
+def widths(tree: Levels, beam: int, k: int, excluded: NDArray[np.int64], taper: float) -> NDArray[np.int64]:
+    """How many nodes of each level a search keeps, int64 [height, B].
+
+    `beam` of the level above the leaves, and of each level higher `taper` times as many, but at least a tenth (the
+    fewer leaves lie below, the more nodes are worth looking at). excluded int64 [B]: where so many items are barred
+    that fewer than k would be left below the kept nodes, more are kept.
+    """
+    least = -(-(k + excluded) // tree.widest)  # (B,)
+    above = np.arange(tree.height - 1, -1, -1)[:, None]  # levels between each and the one above the leaves
+    kept = np.maximum(np.ceil(beam * taper**above).astype(np.int64), -(-beam // 10))
+    needed = -(-least // tree.widest ** np.minimum(above, 40).astype(np.float64)).astype(np.int64)
+    return np.maximum(kept, needed)
+
+
 def _search(
-    tree: Tree, items: NDArray[np.int32], scorer: Scorer, beam: int, k: int, exclude: Ragged, rule: int
+    tree: Levels,
+    items: NDArray[np.int32],
+    scorer: Scorer,
+    beam: int,
+    k: int,
+    exclude: Ragged,
+    rule: int,
+    taper: float,
 ) -> Answer:
-    widths = beam + exclude.lengths  # (B,)
-    sizes = tree.sizes
-    wider = np.flatnonzero(sizes > beam)
-    start = int(wider[0]) if len(wider) else tree.height
-    nodes, scores = _first(tree, scorer, start, rule)  # (B, C)
-    counts = np.full(len(exclude), nodes.shape[1])
-    work = np.full(len(exclude), sizes[start] if rule == OWN else sizes[1 : start + 1].sum(), np.int64)
-    for _ in range(start, tree.height):
-        wide = int(widths.max(initial=0))
-        kept = np.empty((len(exclude), wide), np.int32)
-        kept_scores = np.empty((len(exclude), wide), np.float32)
-        kept_counts = _best(nodes, scores, counts, widths, kept, kept_scores)
-        most = int(kept_counts.max(initial=0))
-        nodes = np.zeros((len(exclude), most * tree.branching), np.int32)
-        origins = np.zeros(nodes.shape, np.int32)
-        counts = _children(kept, kept_counts, tree.first, nodes, origins)
-        scores = scorer.pairs(nodes, counts)
+    work = np.zeros(len(exclude), np.int64)
+    kept = widths(tree, beam, k, exclude.lengths, taper)
+    for level in descend(tree, scorer, kept, rule, Leaves.of(items, exclude)):
+        nodes, scores, counts = level
         work += counts
-        if rule != OWN:
-            scores = np.array(scores[:, : nodes.shape[1]])
-            _along(scores, counts, origins, kept_scores, rule)
+    if rule != OWN:
+        work += int(tree.begins[first_level(tree, kept)]) - 1  # the levels above the first, without the root
     top = TopK(items, k, exclude)
     top.add(nodes - np.int32(tree.begins[-2]), scores, counts)
     ids, best = top.answer()
     return Answer(ids, best, work.astype(np.int32))
 
 
-def _first(tree: Tree, scorer: Scorer, start: int, rule: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """Which leaves are worth scoring: items int32 [N], the answer of each or negative; offsets int64 [B + 1] and barred
+    int32, the sorted ids that each request excludes."""
+
+    items: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    barred: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, items: NDArray[np.int32], exclude: Ragged) -> Leaves:
+        """Those that `exclude`, sorted rows, leaves."""
+        return cls(items, exclude.offsets, np.ascontiguousarray(exclude.values, np.int32))
+
+    @classmethod
+    def all(cls, tree: Levels, batch: int) -> Leaves:
+        """All of them, for `batch` requests."""
+        leaves = int(tree.begins[-1] - tree.begins[-2])
+        return cls(np.zeros(leaves, np.int32), np.zeros(batch + 1, np.int64), np.zeros(0, np.int32))
+
+
+def first_level(tree: Levels, kept: NDArray[np.int64]) -> int:
+    """The first level that is wider than what is kept of it, the leaves' where none is."""
+    wider = np.flatnonzero(np.diff(tree.begins)[:-1] > kept.max(1, initial=1))
+    return int(wider[0]) if len(wider) else tree.height
+
+
+def descend(
+    tree: Levels, scorer: Scorer, kept: NDArray[np.int64], rule: int, leaves: Leaves
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]]:
+    """What the search scores, level by level: nodes int32 and what orders them float32 [B, C], counts int64 [B].
+
+    kept int64 [height, B]: nodes kept of each level. The first counts[b] of a row matter, until the next level.
+    """
+    start = first_level(tree, kept)
+    nodes, scores = _first(tree, scorer, start, rule)  # (B, C)
+    counts = np.full(kept.shape[1], nodes.shape[1])
+    yield nodes, scores, counts
+    for level in range(start, tree.height):
+        best = np.empty((len(counts), int(kept[level].max(initial=0))), np.int32)
+        best_scores = np.empty(best.shape, np.float32)
+        best_counts = _best(nodes, scores, counts, kept[level], best, best_scores)
+        nodes = np.zeros((len(counts), int(best_counts.max(initial=0)) * tree.widest), np.int32)
+        origins = np.zeros(nodes.shape, np.int32)
+        last = int(tree.begins[-2]) if level == tree.height - 1 and rule == OWN else len(tree.parents)
+        counts = _children(
+            best, best_counts, tree.first, last, leaves.items, leaves.offsets, leaves.barred, nodes, origins
+        )
+        nodes, origins = (part[:, : int(counts.max(initial=0))] for part in (nodes, origins))
+        scores = scorer.pairs(np.ascontiguousarray(nodes), counts)[:, : nodes.shape[1]]
+        if rule != OWN:
+            scores = scores.copy()
+            _along(scores, counts, origins, best_scores, rule)
+        yield nodes, scores, counts
+
+
+def descend_all(tree: Levels, scorer: Scorer, rule: str) -> NDArray[np.float32]:
+    """What orders the leaves, float32 [B, leaves], exactly: every node is scored."""
+    return _first(tree, scorer, tree.height, RULES[rule])[1]
+
+
+def _first(tree: Levels, scorer: Scorer, start: int, rule: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """All nodes of level `start` and what orders them, int32 and float32 [B, C]."""
     above: NDArray[np.float32] | None = None
     for level in range(start if rule == OWN else 1, start + 1):
@@ -110,14 +198,23 @@ def _best(nodes, scores, counts, widths, kept, kept_scores):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True)
-def _children(kept, kept_counts, first, nodes, origins):  # type: ignore[no-untyped-def]
-    """The children of each row's kept nodes, and the place of their parent among them; how many."""
+def _children(kept, kept_counts, first, leaf, items, offsets, barred, nodes, origins):  # type: ignore[no-untyped-def]
+    """The children of each row's kept nodes, and the place of their parent among them; how many.
+
+    Of children from node number `leaf` on, those without an item and the row's barred ones are left out.
+    """
     counts = np.empty(len(kept_counts), np.int64)
     for row in range(len(kept_counts)):
         size = 0
+        mine = barred[offsets[row] : offsets[row + 1]]
         for place in range(kept_counts[row]):
             parent = kept[row, place]
             for child in range(first[parent], first[parent + 1]):
+                if child >= leaf:
+                    item = items[child - leaf]
+                    at = np.searchsorted(mine, item)
+                    if item < 0 or (at < len(mine) and mine[at] == item):
+                        continue
                 nodes[row, size], origins[row, size] = child, place
                 size += 1
         counts[row] = size

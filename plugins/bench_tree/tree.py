@@ -105,6 +105,11 @@ class Tree:
         return np.searchsorted(self.parents[1:], np.arange(inner + 1)).astype(np.int32) + 1
 
     @property
+    def widest(self) -> int:
+        """Children of a node at most."""
+        return self.branching
+
+    @property
     def sizes(self) -> NDArray[np.int64]:
         """int64 [height + 1]: the nodes of each level."""
         return np.diff(self.begins)

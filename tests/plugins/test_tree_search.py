@@ -59,7 +59,8 @@ def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(si
     for node in range(int(tree.begins[-2]) - 1, -1, -1):  # each node's score is the largest of its leaves
         scores[:, node] = scores[:, tree.first[node] : tree.first[node + 1]].max(1)
     exclude = excluded(rng, 4, size)
-    answer = beam_search(tree, tree.items, Table(scores), k, k, exclude)
+    most = int(exclude.lengths.max())
+    answer = beam_search(tree, tree.items, Table(scores), k + most, k, exclude)
     np.testing.assert_array_equal(answer.ids, best(tree, scores[:, tree.begins[-2] :], k, exclude))
 
 
@@ -92,12 +93,25 @@ def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, rule
 
 def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_below():
     tree = Tree.of_order(np.arange(1024))
+    scores = np.random.default_rng(0).normal(size=(1, len(tree))).astype(np.float32)
+
+    def work(**settings):
+        answer = beam_search(tree, tree.items, Table(scores), 10, 10, Ragged.empty(1), **settings)
+        assert (answer.ids >= 0).all()
+        return int(answer.work[0])
+
+    assert work() == 16 + 6 * 20  # levels of 16, then 32 .. 1024
+    assert work(rule="sigmoid") == 2 + 4 + 8 + 16 + 6 * 20
+    assert work(taper=0.5) == 2 + 2 * (1 + 1 + 1 + 1 + 1 + 2 + 3 + 5 + 10)  # 10, then 5, 3, 2, 1
+
+
+def test_a_request_that_excludes_much_is_still_answered_in_full():
+    tree = Tree.of_order(np.arange(1024))
     scores = np.random.default_rng(0).normal(size=(2, len(tree))).astype(np.float32)
-    exclude = Ragged.from_rows([[], [1, 2, 3]])
-    answer = beam_search(tree, tree.items, Table(scores), 10, 10, exclude)
-    assert answer.work.tolist() == [16 + 6 * 20, 16 + 6 * 26]  # levels of 16, then 32 .. 1024
-    conditional = beam_search(tree, tree.items, Table(scores), 10, 10, exclude, rule="sigmoid")
-    assert conditional.work.tolist() == [2 + 4 + 8 + 16 + 6 * 20, 2 + 4 + 8 + 16 + 6 * 26]
+    exclude = Ragged.from_rows([np.arange(900), []])
+    answer = beam_search(tree, tree.items, Table(scores), 10, 100, exclude)
+    assert (answer.ids >= 0).all()
+    assert set(answer.ids[0]) <= set(range(900, 1024))
 
 
 @pytest.mark.parametrize("rule", ["own", "sigmoid", "softmax"])

@@ -1,0 +1,142 @@
+"""Training on the nodes that the search itself meets, with the targets that make its choices right."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from bench_neural.moments import InnerObjective
+from bench_neural.negatives import Candidates
+from bench_neural.network import Network
+from bench_neural.scorers import Asked
+from bench_tree.network import Nodes
+from bench_tree.objective import Aims, Seekers, TreeObjective
+from bench_tree.search import OWN, Leaves, descend
+from bench_tree.tree import Tree
+
+
+class Beamwise(TreeObjective):
+    """Nodes that beam search visits with the scorer as it is, told apart by whether the best way on leads to a target.
+
+    Learning Optimal Tree Models under Beam Search (OTM, ICML 2020). aware: the nodes of a moment are those that a
+    search with `beam` scores; otherwise, the paper's ablation, nodes drawn evenly on each level and the ancestors of
+    the targets. pseudo: an inner node is to be found if its child of the largest score is (computed from the targets
+    upwards; a node that is no target's ancestor is not); otherwise, the other ablation, if any leaf below it is a
+    target. The targets of a moment share their ancestors.
+
+    Departure: the leaves are also contrasted with the batch's negative items, as TDM's here, so that leaves which no
+    search has visited are ranked as well. `bce` is the mean over a level's wanted nodes plus the mean over the others,
+    which orders nodes as the paper's sum does (weights shift all scores of a moment alike); `softmax` contrasts the
+    wanted nodes with all that were visited.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        nodes: Nodes,
+        tree: Tree,
+        inner: InnerObjective,
+        generator: torch.Generator,
+        aims: Aims,
+        beam: int,
+        aware: bool,
+        pseudo: bool,
+    ) -> None:
+        super().__init__(network, nodes, tree, inner, generator, aims)
+        self.beam, self.aware, self.pseudo = beam, aware, pseudo
+        self.first = torch.from_numpy(tree.first.astype(np.int64)).to(self.device)
+
+    def seek(self, seekers: Seekers, drawn: Candidates) -> Tensor:
+        with torch.no_grad():
+            visited = self.visited(seekers.asked) if self.aware else self._drawn(seekers)
+            wanted = self.wanted(seekers) if self.pseudo else torch.ones_like(seekers.path, dtype=torch.bool)
+            labels = []
+            for level, nodes in visited.items():  # (R, V)
+                path, right = seekers.path[:, None, :, level], wanted[:, None, :, level]  # (R, 1, T)
+                labels.append(((nodes[:, :, None] == path) & right).any(2))
+        scores = self.scores(seekers.asked, torch.cat(list(visited.values()), 1))
+        parts = scores.split([nodes.shape[1] for nodes in visited.values()], 1)
+        losses = [
+            self._contrast(some, label, nodes >= 0)
+            for some, label, nodes in zip(parts, labels, visited.values(), strict=True)
+        ]
+        return self.leaves(seekers, drawn) + torch.stack(losses).mean()
+
+    def scores(self, asked: Asked, nodes: Tensor) -> Tensor:
+        """The scores (R, V) of each moment's own nodes int64 (R, V), of which negative ones are none."""
+        needed, place = torch.unique(nodes.clamp(min=1), return_inverse=True)
+        table = self.network.scorer.items(self.vectors(needed))
+        return self.network.scorer.pairs(asked, functional.embedding(place, table))
+
+    def shared_scores(self, asked: Asked, nodes: Tensor) -> Tensor:
+        """The scores (R, V) of the same nodes int64 (V,), ascending, for every moment."""
+        return self.network.scorer.block(asked, self.network.scorer.items(self.vectors(nodes)))
+
+    def _contrast(self, scores: Tensor, labels: Tensor, real: Tensor) -> Tensor:
+        """The loss of one level: scores, labels (wanted or not) and which are nodes, all (R, V)."""
+        if self.aims.loss == "softmax":
+            log_shares = scores.masked_fill(~real, -torch.inf).log_softmax(1)
+            rows = labels.any(1)
+            each = (log_shares.masked_fill(~labels, 0.0).sum(1) / labels.sum(1).clamp(min=1))[rows]
+            return -each.sum() / max(1, len(scores))
+        others = real & ~labels
+        wanted = (functional.softplus(-scores) * labels).sum(1) / labels.sum(1).clamp(min=1)
+        unwanted = (functional.softplus(scores) * others).sum(1) / others.sum(1).clamp(min=1)
+        return (wanted + unwanted).mean()
+
+    def visited(self, asked: Asked) -> dict[int, Tensor]:
+        """The nodes int64 (R, V) of each level that a search scores, -1 for none."""
+        kept = np.full((self.tree.height, len(asked)), self.beam)
+        found, level = {}, self.tree.height
+        everything = Leaves.all(self.tree, len(asked))
+        scored = list(descend(self.tree, _NodeScorer(self, asked), kept, OWN, everything))
+        for nodes, _, counts in reversed(scored):
+            real = np.arange(nodes.shape[1]) < counts[:, None]
+            found[level] = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)
+            level -= 1
+        return dict(reversed(found.items()))
+
+    def _drawn(self, seekers: Seekers) -> dict[int, Tensor]:
+        """Of each level, nodes drawn evenly for the batch and the targets' ancestors, int64 (R, V)."""
+        found = {}
+        for level in self.levels:
+            some = self.draw(level).expand(len(seekers.path), -1)
+            own = seekers.path[:, :, level]
+            again = (own[:, :, None] == own[:, None]).tril(-1).any(2)  # an ancestor of several targets comes once
+            own = torch.where(again | (own[:, :, None] == some[:, None]).any(2), -1, own)
+            found[level] = torch.cat([some, own], 1)
+        return found
+
+    def wanted(self, seekers: Seekers) -> Tensor:
+        """Whether each node of the targets' paths is wanted, bool (R, T, height + 1): of an inner node, whether its
+        child of the largest score is (Bayes-optimal under beam search, once the scores are right)."""
+        path, top = seekers.path, self.levels[0]
+        wanted = torch.ones_like(path, dtype=torch.bool)
+        parents = path[:, :, top:-1]  # (R, T, levels)
+        first, count = self.first[parents], self.first[parents + 1] - self.first[parents]
+        step = torch.arange(self.tree.branching, device=self.device)
+        children = torch.where(step < count[..., None], first[..., None] + step, -1)  # (R, T, levels, k)
+        scores = self.scores(seekers.asked, children.flatten(1)).view(children.shape)
+        best = children.gather(-1, scores.masked_fill(children < 0, -torch.inf).argmax(-1, keepdim=True))[..., 0]
+        for level in range(self.tree.height - 1, top - 1, -1):
+            chosen, below = best[:, :, None, level - top], path[:, None, :, level + 1]  # (R, T, 1), (R, 1, T)
+            wanted[:, :, level] = ((chosen == below) & wanted[:, None, :, level + 1]).any(2)
+        return wanted
+
+
+class _NodeScorer:
+    """A bench_index Scorer over the nodes of a tree that is being learnt."""
+
+    def __init__(self, objective: Beamwise, asked: Asked) -> None:
+        self.objective, self.asked = objective, asked
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        nodes = torch.arange(start, stop, device=self.objective.device)
+        return self.objective.shared_scores(self.asked, nodes).cpu().numpy()
+
+    def pairs(self, nodes: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        there = torch.from_numpy(nodes.astype(np.int64)).to(self.objective.device)
+        return self.objective.scores(self.asked, there).cpu().numpy()

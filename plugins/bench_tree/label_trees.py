@@ -1,0 +1,68 @@
+"""Trees whose nodes have conditional probabilities: the older ways, which OTM's paper compares with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench import Context, Requests, TrainingData, hookimpl, param
+from bench_neural.execution import use_threads
+from bench_neural.moments import InnerObjective
+from bench_neural.pairs import PairScorer
+from bench_tree.method import TreeMethod
+from bench_tree.network import Nodes
+from bench_tree.objective import Aims, TreeObjective
+from bench_tree.pathwise import Pathwise
+from bench_tree.search import descend_all
+from bench_tree.tree import Tree
+
+
+@dataclass
+class LabelTree(TreeMethod):
+    """Nodes with the probability that they lead on, given that their parent does; paths are ordered by the product."""
+
+    def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
+        return Pathwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
+
+    def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
+        return self.clustered(context)
+
+    @hookimpl
+    def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
+        use_threads(context.threads)
+        index = self.index_
+        with torch.inference_mode():
+            asked = self.network_.requests(requests, index.vectors)
+            scorer = PairScorer(self.network_.scorer, asked, index.table)
+            leaves = descend_all(index.levels, scorer, self.rule)  # (B, leaves)
+        place = np.full(len(index.vectors), -1, np.int64)
+        place[index.levels.items] = np.arange(leaves.shape[1])
+        return np.where(place[items] >= 0, leaves[:, place[items]], np.float32(-np.inf))
+
+
+@dataclass
+class PLT(LabelTree):
+    """A probabilistic label tree: each child of a node on its own, by a sigmoid.
+
+    Extreme F-measure Maximization using Sparse Probability Estimates (ICML 2016), as the baseline of OTM (ICML 2020).
+    Departures: the scorer, the encoders and the trees are those of TDM here; see there.
+    """
+
+    rule: ClassVar[str] = "sigmoid"
+    loss: str = param("bce", help="bce: a child leads to a target or not", choices=("bce",))
+
+
+@dataclass
+class HSM(LabelTree):
+    """Hierarchical softmax: one of a node's children leads on, by a softmax over siblings.
+
+    Hierarchical Probabilistic Neural Network Language Model (AISTATS 2005), as a baseline of OTM (ICML 2020).
+    Departures: the scorer, the encoders and the trees are those of TDM here; see there.
+    """
+
+    rule: ClassVar[str] = "softmax"
+    loss: str = param("softmax", help="softmax: over siblings", choices=("softmax",))

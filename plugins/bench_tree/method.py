@@ -1,0 +1,236 @@
+"""What the methods with a tree have in common: parameters, rounds of training, the search and the files."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param, recall
+from bench_index.scoring import joined
+from bench_neural.execution import device_of, seeded, use_threads
+from bench_neural.method import NetworkMethod
+from bench_neural.moments import InnerObjective
+from bench_neural.pairs import PairScorer
+from bench_neural.table import prepared
+from bench_neural.training import Outcome, Schedule, fit, scheduled
+from bench_neural.validation import some_of, validation_recall
+from bench_neural.windows import Batch, Windows, later_share
+from bench_tree.building import category_order, cluster_order, random_order
+from bench_tree.network import Nodes, biases, means
+from bench_tree.objective import Aims, Levelwise, TreeObjective
+from bench_tree.serving import Index
+from bench_tree.tree import Tree
+
+REQUESTS_AT_ONCE = 64
+VALIDATION_REQUESTS, VALIDATION_BEAM = 500, 100
+
+
+@dataclass
+class TreeMethod(NetworkMethod, ABC):
+    """A scorer over the nodes of a tree, trained in rounds and searched with a beam."""
+
+    version: ClassVar[str] = "1"
+    work_unit: ClassVar[str] = "tree nodes scored"
+    rule: ClassVar[str] = "own"  # what orders nodes in the search: see bench_tree.search
+
+    tree: str = param(
+        "category",
+        help="the first tree. category: items sorted by category, then halved; random; clusters: balanced 2-means of "
+        "vectors that are learnt before, without a tree",
+        choices=("category", "random", "clusters"),
+    )
+    branching: int = param(2, help="children of a node", low=2, high=1000)
+    rounds: int = param(
+        2,
+        help="trainings, each but the first on a tree that is learnt anew; epochs=0 is shared out among them",
+        low=1,
+        high=100,
+    )
+    loss: str = param(
+        "softmax", help="softmax: over the nodes of a level; bce: each node on its own", choices=("softmax", "bce")
+    )
+    lifted: bool = param(False, help="inner nodes also have the side information of the items below")
+    first_level: int = param(3, help="the highest level of the tree that is learnt", low=1, high=64)
+    level_negatives: tuple[int, ...] = param(
+        (64, 32),
+        help="nodes drawn a batch and level, from the level above the leaves up, the last number for all above",
+        low=1,
+        high=1_000_000,
+    )
+    precision: str = param(
+        "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
+    )
+    beam: int = param(
+        100,
+        phase="query",
+        help="nodes kept of the level above the leaves, more where k or what a request excludes needs it",
+        low=1,
+        high=1_000_000,
+        sweep=(50, 100, 200, 400),
+        log=True,
+    )
+    taper: float = param(
+        0.7, phase="query", help="of each level higher so much of the beam is kept, at least a tenth", low=0.1, high=1.0
+    )
+
+    tree_: Tree = field(init=False, repr=False)
+    nodes_: Nodes = field(init=False, repr=False)
+    index_: Index = field(init=False, repr=False)
+
+    @abstractmethod
+    def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
+        """The tree of the next round, and its nodes as that begins with them."""
+
+    @hookimpl
+    def train(self, data: TrainingData, context: Context) -> None:
+        use_threads(context.threads)
+        self.counts_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
+        turns = list(range(0 if self.tree == "clusters" else 1, self.rounds + 1))
+        with seeded(context.seed) as generator:
+            self.network_ = self.fresh_network(data, self.counts_, context)
+            schedule = _shared(scheduled(self, self.counts_), len(turns), given=self.epochs > 0)
+            for turn in turns:
+                if turn and turn == turns[0]:
+                    self.tree_ = self._first_tree(data, context)
+                    self.nodes_ = self._nodes(self.tree_, learnt=False)
+                elif turn == 1:
+                    self.tree_, self.nodes_ = self.clustered(context)
+                elif turn:
+                    self.tree_, self.nodes_ = self.learnt(data, context)
+                last = turn == turns[-1]
+                reached = self._learn(turn > 0, last, data, generator, schedule, _apart(context, turn))
+                context.milestone(f"round {turn}", **{"validation recall@50": reached.best})
+
+    def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
+        """What the nodes of the tree are trained to do, in the last round or one before."""
+        return Levelwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
+
+    def clustered(self, context: Context) -> tuple[Tree, Nodes]:
+        """A tree by balanced 2-means of the items' vectors (TDM, section 3.3), nodes being the means of their items."""
+        with torch.inference_mode():
+            vectors = self.network_.items()[:, :-1].cpu().numpy()
+        order = cluster_order(vectors, seed=context.seed, threads=context.threads)
+        tree = Tree.of_order(order, self.branching)
+        return tree, self._nodes(tree, learnt=True)
+
+    def _first_tree(self, data: TrainingData, context: Context) -> Tree:
+        items = np.arange(data.catalog.size, dtype=np.int32)
+        order = random_order(items, context.rng)
+        if self.tree == "category":
+            order = category_order(data.catalog, items, context.rng)
+        return Tree.of_order(order, self.branching)
+
+    def _nodes(self, tree: Tree, learnt: bool) -> Nodes:
+        """Fresh vectors of the tree's inner nodes, from those of the items where they are learnt."""
+        with torch.no_grad():
+            start = means(tree, self.network_.items()[:, :-1]) if learnt else None
+        nodes = Nodes.planted(self.network_, tree, start, biases(tree, self.counts_), self.lifted)
+        return nodes.to(self.network_.encoder.ids.device)
+
+    def _learn(
+        self,
+        planted: bool,
+        last: bool,
+        data: TrainingData,
+        generator: torch.Generator,
+        schedule: Schedule,
+        context: Context,
+    ) -> Outcome:
+        """Train on the tree that there is, or, not `planted`, the inner product alone."""
+        later = later_share(self.later, data.validation.targets)
+        validation = some_of(data.validation, context.rng, VALIDATION_REQUESTS)
+        sampler = self.sampler(self.counts_, generator, context.device)
+        inner = InnerObjective(self.network_, self.counts_, sampler, self.negatives, later)
+        windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
+        if not planted:
+
+            def alone(batch: Batch) -> Tensor:
+                drawn = sampler.draw(self.negatives)
+                return inner(inner.read(batch, drawn), drawn)
+
+            def exact() -> float:
+                items = self.network_.items()
+                states = self.network_.requests(validation.requests, items).state
+                return validation_recall(states, items, validation)
+
+            return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
+        aims = Aims(self.moments, self.joint, self.loss, later, self.first_level, self.level_negatives)
+        objective = self.objective(inner, generator, aims, last)
+        candidates = data.catalog.candidates()
+
+        def searched() -> float:
+            index = Index.of(self.network_, self.nodes_, self.tree_, candidates, False)
+            found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, context.threads)
+            return float(recall(found.ids, validation.targets, 50).mean())
+
+        model = nn.ModuleDict({"network": self.network_, "nodes": self.nodes_})
+        return fit(model, windows, objective, searched, schedule, context, generators=[generator])
+
+    @hookimpl
+    def index(self, catalog: Catalog, context: Context) -> None:
+        use_threads(context.threads)
+        self.network_.encoder.bind(catalog)
+        with torch.inference_mode():
+            bfloat16 = self.precision == "bfloat16"
+            self.index_ = Index.of(self.network_, self.nodes_, self.tree_, catalog.candidates(), bfloat16)
+
+    @hookimpl
+    def query(self, requests: Requests, k: int, context: Context) -> Answer:
+        use_threads(context.threads)
+        with torch.inference_mode():
+            return self._answer(self.index_, requests, k, self.beam, self.taper, context.threads)
+
+    @hookimpl
+    def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
+        use_threads(context.threads)
+        with torch.inference_mode():
+            vectors = self.index_.vectors
+            asked = self.network_.requests(requests, vectors)
+            where = torch.from_numpy(np.asarray(items, np.int64)).to(vectors.device)
+            table = prepared(self.network_.scorer, len(items), [vectors[where]], self.precision == "bfloat16")
+            return PairScorer(self.network_.scorer, asked, table).block(0, len(items))
+
+    @hookimpl
+    def save(self, folder: Path, phase: str) -> None:
+        if phase == "train":
+            self.save_network(folder)
+            self.tree_.save(folder)
+            self.nodes_.save(folder)
+        else:
+            self.index_.save(folder)
+
+    @hookimpl
+    def load(self, folder: Path, phase: str, context: Context) -> None:
+        if phase == "train":
+            self.network_ = self.load_network(folder, context)
+            self.tree_ = Tree.load(folder)
+            self.nodes_ = Nodes.load(folder, device_of(context))
+        else:
+            self.index_ = Index.load(folder, device_of(context))
+
+    def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
+        parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
+        return joined([index.answer(self.network_, part, k, beam, taper, threads, self.rule) for part in parts])
+
+
+def _shared(schedule: Schedule, rounds: int, given: bool) -> Schedule:
+    """One round's part of a schedule; of its epochs, where they are not a number `given` for each."""
+    epochs = schedule.epochs if given else -(-schedule.epochs // rounds)
+    return dataclasses.replace(schedule, epochs=epochs, seconds=schedule.seconds / rounds)
+
+
+def _apart(context: Context, turn: int) -> Context:
+    """A context whose checkpoint is the round's own."""
+    if context.checkpoint is None:
+        return context
+    folder = context.checkpoint / f"round{turn}"
+    folder.mkdir(exist_ok=True)
+    return dataclasses.replace(context, checkpoint=folder)

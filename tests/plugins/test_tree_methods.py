@@ -1,0 +1,90 @@
+"""The methods with a tree keep the contract of a method, and find what their scorers would find by brute force."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
+from bench.testing import check_method
+from bench_tree.jtm import JTM, OTM
+from bench_tree.label_trees import HSM, PLT
+from bench_tree.tdm import TDM
+
+SMALL = {
+    "dim": 16,
+    "length": 12,
+    "behaviours": 6,
+    "blocks": 1,
+    "hidden": 16,
+    "negatives": 64,
+    "batch": 32,
+    "epochs": 2,
+    "seconds": 0,
+    "precision": "float32",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        (TDM, {}),
+        (TDM, {"scorer": "inner", "tree": "clusters", "rounds": 1, "loss": "bce", "branching": 3, "lifted": True}),
+        (JTM, {"scorer": "dnn", "tree": "random", "depth": 2, "precision": "bfloat16"}),
+        (OTM, {"trained_beam": 5}),
+        (OTM, {"aware": False, "pseudo": False, "loss": "softmax", "rounds": 1}),
+        (PLT, {"scorer": "dnn"}),
+        (HSM, {"scorer": "interests", "rounds": 1}),
+    ],
+)
+def test_they_keep_the_contract(method, settings):
+    check_method(method, {**SMALL, **settings})
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Each of 300 users stays on one shelf of a hundred items."""
+    rng = np.random.default_rng(0)
+    items = rng.integers(20, size=(300, 1)) * 100 + rng.integers(100, size=(300, 12))
+    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
+    shelf = Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])
+    return TrainingData(
+        Interactions(history.rows().astype(np.int32), history.values, history),
+        Catalog(2000, {"shelf": shelf}),
+        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
+    )
+
+
+def requests_of(history):
+    rows = len(history)
+    return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))
+
+
+@pytest.mark.parametrize("method", [TDM, JTM, OTM, PLT, HSM])
+def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(method, data):
+    built = method(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "taper": 1.0})
+    passed = []
+    context = Context(
+        0,
+        np.random.default_rng(0),
+        "cpu",
+        1,
+        Path("unused"),
+        lambda done, total, note="": None,
+        logging.getLogger(),
+        milestone=lambda name, **values: passed.append((name, values)),
+    )
+    built.train(data, context)
+    built.index(data.catalog, context)
+    requests = requests_of(data.interactions.by_user[:40])
+    found = built.query(requests, 20, context)
+    scores = built.score(requests, np.arange(2000, dtype=np.int32), context)
+    best = np.argsort(-scores, 1)[:, :20]
+    assert np.mean([np.isin(one, other).mean() for one, other in zip(best, found.ids, strict=True)]) > 0.8
+    assert found.work.max() <= 1300
+    np.testing.assert_allclose(found.scores, np.take_along_axis(scores, found.ids, 1), atol=1e-4)
+    assert [name for name, _ in passed if name.startswith("round")] == ["round 1", "round 2"]
+    if method is JTM:
+        ((_, values),) = [one for one in passed if one[0] == "tree"]
+        assert values["after"] > values["log-likelihood before"]
