@@ -40,12 +40,12 @@ from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.task import Task
 from bench.run.source import source_digest
-from bench_dvf import pairs
 from bench_dvf.dvf import DVF
 from bench_dvf.effort import fitted
 from bench_index.beam import search
 from bench_index.exact import exact_search
 from bench_index.scoring import in_threads, joined
+from bench_neural import pairs
 from bench_neural.attention import TargetAttention
 from bench_neural.execution import use_threads
 from bench_neural.scorers import Asked

@@ -23,7 +23,8 @@ class JTM(TreeMethod):
 
     Joint Optimization of Tree-based Index and Deep Model for Recommender Systems (JTM, NeurIPS 2019). In turn the
     scorer is trained on the tree, and the items are assigned to its nodes anew by the summed log-likelihood of their
-    training moments, some levels at a time, each node keeping its size. The vectors of the inner nodes stay.
+    training moments, some levels at a time, each node keeping its size. The vectors of the inner nodes stay, and so
+    does a tree that the assignment does not better.
 
     Departures from the paper: those of TDM here, see there, and of bench_tree.learning.
     """
@@ -40,6 +41,8 @@ class JTM(TreeMethod):
         with torch.no_grad():
             found = learner.learn(data.interactions, self.batch, context)
         context.milestone("tree", **{"log-likelihood before": found.before, "after": found.after})
+        if found.after <= found.before:  # the upper levels are assigned without a look at the lower ones
+            return self.tree_, self.nodes_
         tree = Tree.of_order(found.order, self.branching)
         return tree, self.nodes_.moved(self.network_, tree)
 
@@ -53,9 +56,6 @@ class OTM(JTM):
     last are JTM's, as in the paper, which begins with JTM's tree; the last goes on from their scorer.
     """
 
-    loss: str = param(
-        "bce", help="bce: each node on its own; softmax: over a level's nodes", choices=("softmax", "bce")
-    )
     aware: bool = param(True, help="learn from the nodes that beam search scores; or from nodes drawn evenly")
     pseudo: bool = param(True, help="an inner node is wanted if its best child is; or if any leaf below is a target")
     trained_beam: int = param(50, help="beam of the search whose nodes are learnt from", low=1, high=100_000)

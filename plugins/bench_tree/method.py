@@ -23,7 +23,7 @@ from bench_neural.table import prepared
 from bench_neural.training import Outcome, Schedule, fit, scheduled
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Batch, Windows, later_share
-from bench_tree.building import category_order, cluster_order, random_order
+from bench_tree.building import category_order, cluster_order, random_order, spectral_order
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims, Levelwise, TreeObjective
 from bench_tree.serving import Index
@@ -42,11 +42,12 @@ class TreeMethod(NetworkMethod, ABC):
     rule: ClassVar[str] = "own"  # what orders nodes in the search: see bench_tree.search
 
     tree: str = param(
-        "category",
+        "clusters",
         help="the first tree. category: items sorted by category, then halved; random; clusters: balanced 2-means of "
-        "vectors that are learnt before, without a tree",
-        choices=("category", "random", "clusters"),
+        "vectors that are learnt before, without a tree; spectral: halves of their graph of near neighbours",
+        choices=("category", "random", "clusters", "spectral"),
     )
+    moments: int = param(2, help="moments of a window at which nodes are learnt", low=1, high=10_000)
     branching: int = param(2, help="children of a node", low=2, high=1000)
     rounds: int = param(
         2,
@@ -69,7 +70,7 @@ class TreeMethod(NetworkMethod, ABC):
         "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     beam: int = param(
-        100,
+        70,
         phase="query",
         help="nodes kept of the level above the leaves, more where k or what a request excludes needs it",
         low=1,
@@ -93,7 +94,7 @@ class TreeMethod(NetworkMethod, ABC):
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
         self.counts_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
-        turns = list(range(0 if self.tree == "clusters" else 1, self.rounds + 1))
+        turns = list(range(0 if self.tree in ("clusters", "spectral") else 1, self.rounds + 1))
         with seeded(context.seed) as generator:
             self.network_ = self.fresh_network(data, self.counts_, context)
             schedule = _shared(scheduled(self, self.counts_), len(turns), given=self.epochs > 0)
@@ -114,10 +115,12 @@ class TreeMethod(NetworkMethod, ABC):
         return Levelwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
 
     def clustered(self, context: Context) -> tuple[Tree, Nodes]:
-        """A tree by balanced 2-means of the items' vectors (TDM, section 3.3), nodes being the means of their items."""
+        """A tree of the items' vectors, by balanced 2-means (TDM, section 3.3) or spectral halving; its nodes begin as
+        the means of their items."""
         with torch.inference_mode():
             vectors = self.network_.items()[:, :-1].cpu().numpy()
-        order = cluster_order(vectors, seed=context.seed, threads=context.threads)
+        build = spectral_order if self.tree == "spectral" else cluster_order
+        order = build(vectors, seed=context.seed, threads=context.threads)
         tree = Tree.of_order(order, self.branching)
         return tree, self._nodes(tree, learnt=True)
 

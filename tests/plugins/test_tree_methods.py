@@ -29,7 +29,8 @@ SMALL = {
 @pytest.mark.parametrize(
     ("method", "settings"),
     [
-        (TDM, {}),
+        (TDM, {"tree": "category"}),
+        (TDM, {"scorer": "windows", "tree": "spectral"}),
         (TDM, {"scorer": "inner", "tree": "clusters", "rounds": 1, "loss": "bce", "branching": 3, "lifted": True}),
         (JTM, {"scorer": "dnn", "tree": "random", "depth": 2, "precision": "bfloat16"}),
         (OTM, {"trained_beam": 5}),
@@ -61,10 +62,10 @@ def requests_of(history):
     return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))
 
 
-@pytest.mark.parametrize("method", [TDM, JTM, OTM, PLT, HSM])
-def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(method, data):
-    built = method(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "taper": 1.0})
-    passed = []
+def trained(method, data, **settings):
+    """A method that has learnt and is indexed, and the milestones that it passed, by name."""
+    built = method(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "taper": 1.0, **settings})
+    passed = {}
     context = Context(
         0,
         np.random.default_rng(0),
@@ -73,10 +74,16 @@ def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(me
         Path("unused"),
         lambda done, total, note="": None,
         logging.getLogger(),
-        milestone=lambda name, **values: passed.append((name, values)),
+        milestone=lambda name, **values: passed.update({name: values}),
     )
     built.train(data, context)
     built.index(data.catalog, context)
+    return built, passed, context
+
+
+@pytest.mark.parametrize("method", [TDM, JTM, OTM, PLT, HSM])
+def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(method, data):
+    built, passed, context = trained(method, data)
     requests = requests_of(data.interactions.by_user[:40])
     found = built.query(requests, 20, context)
     scores = built.score(requests, np.arange(2000, dtype=np.int32), context)
@@ -84,7 +91,14 @@ def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(me
     assert np.mean([np.isin(one, other).mean() for one, other in zip(best, found.ids, strict=True)]) > 0.8
     assert found.work.max() <= 1300
     np.testing.assert_allclose(found.scores, np.take_along_axis(scores, found.ids, 1), atol=1e-4)
-    assert [name for name, _ in passed if name.startswith("round")] == ["round 1", "round 2"]
-    if method is JTM:
-        ((_, values),) = [one for one in passed if one[0] == "tree"]
-        assert values["after"] > values["log-likelihood before"]
+    assert [name for name in passed if name.startswith("round")] == ["round 0", "round 1", "round 2"]
+
+
+def test_jtm_moves_the_items_of_a_random_tree_to_where_they_are_likelier(data):
+    built, passed, _ = trained(JTM, data, tree="random")
+    assert passed["tree"]["after"] > passed["tree"]["log-likelihood before"]
+    shelves = np.sort(built.tree_.items // 100)
+    lowest = built.tree_.ancestors(built.tree_.leaves(2000))[:, 5]  # the 32 nodes of level 5
+    met = np.unique(data.interactions.items)
+    apart = [len(np.unique(met[lowest[met] == node] // 100)) for node in np.unique(lowest)]
+    assert len(np.unique(shelves)) == 20 and np.mean(apart) < 15, "shelves come together in nodes"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_expit, log_softmax
 
 from bench import Ragged
-from bench_tree.search import beam_search
+from bench_tree.search import beam_search, widths
 from bench_tree.tree import Tree, height_of
 
 
@@ -133,3 +133,10 @@ def test_leaves_without_an_answer_are_passed_over():
     scores[:, tree.begins[-2] + 3] = 5
     answer = beam_search(tree, items, Table(scores), 8, 8, Ragged.empty(1))
     assert sorted(answer.ids[0].tolist()) == [-1, 0, 1, 2, 4, 5, 6, 7]
+
+
+def test_the_beam_narrows_towards_the_root_but_leaves_room_for_k():
+    tree = Tree.of_order(np.arange(64))
+    kept = widths(tree, 10, 8, np.array([0, 40]), 0.5)
+    assert kept[:, 0].tolist() == [1, 1, 2, 3, 5, 10]
+    assert kept[:, 1].tolist() == [1, 2, 3, 6, 12, 24]  # 48 leaves lie below 24 nodes
