@@ -124,7 +124,7 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         requests = asked(data.interactions.by_user)
 
         def answer(part: Requests) -> NDArray[np.int32]:
-            found = index.answer(method.network_, part, 10, options.beam, 1.0, options.threads, "own")
+            found = index.answer(method.network_, None, part, 10, options.beam, 1.0, options.threads, "own")
             assert found.work is not None
             return found.work
 

@@ -42,6 +42,17 @@ class Grown:
         """Children of a node at most."""
         return int(np.diff(self.first).max())
 
+    @cached_property
+    def paths(self) -> NDArray[np.int32]:
+        """int32 [ids + 1, height + 1]: the nodes from the root to the leaf of each catalog id; of an id without a leaf,
+        and in the last row, the root alone."""
+        paths = np.zeros((int(self.items.max(initial=-1)) + 2, self.height + 1), np.int32)
+        at = np.arange(self.begins[-2], self.begins[-1])
+        for level in range(self.height, 0, -1):
+            paths[self.items, level] = at
+            at = self.parents[at]
+        return paths
+
     def save(self, folder: Path) -> None:
         """Write three arrays into `folder`."""
         for name in ARRAYS:

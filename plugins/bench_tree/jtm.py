@@ -11,7 +11,7 @@ from bench_neural.moments import InnerObjective
 from bench_neural.windows import later_share
 from bench_tree.beamwise import Beamwise
 from bench_tree.learning import TreeLearner
-from bench_tree.method import TreeMethod
+from bench_tree.method import TreeMethod, only_by_level
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.tree import Tree
@@ -36,7 +36,8 @@ class JTM(TreeMethod):
 
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         later = later_share(self.later, data.validation.targets)
-        learner = TreeLearner(self.network_, self.nodes_, self.tree_, self.loss, self.depth, self.samples, later)
+        parts = self.network_, self.nodes_, self.tree_, self.loss, self.depth, self.samples, later
+        learner = TreeLearner(*parts, self.hierarchical)
         self.network_.eval()
         with torch.no_grad():
             found = learner.learn(data.interactions, self.batch, context)
@@ -63,5 +64,6 @@ class OTM(JTM):
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
         if not last:
             return super().objective(inner, generator, aims, last)
+        only_by_level(self)
         parts = self.network_, self.nodes_, self.tree_, inner, generator, aims
         return Beamwise(*parts, self.trained_beam, self.aware, self.pseudo)

@@ -13,7 +13,7 @@ from bench import Context, Requests, TrainingData, hookimpl, param
 from bench_neural.execution import use_threads
 from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
-from bench_tree.method import TreeMethod
+from bench_tree.method import TreeMethod, only_by_level
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.pathwise import Pathwise
@@ -26,6 +26,7 @@ class LabelTree(TreeMethod):
     """Nodes with the probability that they lead on, given that their parent does; paths are ordered by the product."""
 
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
+        only_by_level(self)
         return Pathwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
 
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:

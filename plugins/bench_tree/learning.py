@@ -15,7 +15,7 @@ from bench_neural.network import Network
 from bench_neural.scorers import Asked
 from bench_neural.windows import Windows
 from bench_tree.assignment import assigned
-from bench_tree.network import Nodes
+from bench_tree.network import Nodes, Raised
 from bench_tree.tree import Tree
 
 MOMENTS = 16  # of a window: what a window's states cost is shared by them
@@ -43,8 +43,8 @@ class TreeLearner:
     does not matter. Departure: descendants keep the exact sizes of an even tree, where the paper bounds them by
     2^(height - level).
 
-    samples: moments that are looked at, of windows of at most `length` + 1 interactions drawn by `seed`; later: as in
-    Windows.
+    samples: moments of training windows that are looked at, the same on every level; later: as in Windows;
+    hierarchical: behaviours are met as their ancestors on the level.
     """
 
     network: Network
@@ -54,6 +54,7 @@ class TreeLearner:
     depth: int
     samples: int
     later: float
+    hierarchical: bool = False
 
     def learn(self, interactions: Interactions, batch: int, context: Context) -> Learnt:
         """The order of the items by the network as it is; called in eval mode."""
@@ -113,6 +114,8 @@ class TreeLearner:
             now[:, level + 1 : level + depth + 1].astype(np.int64)
         )
         items = self.network.items()[:, :-1]
+        ancestors = tree.ancestors(tree.leaves(len(place)))
+        raised = Raised(self.network, self.nodes, torch.from_numpy(ancestors).to(items.device))
         seen, kept = 0, 0.0
         for users in windows.order():
             if seen >= self.samples:
@@ -127,11 +130,13 @@ class TreeLearner:
             asked = self.network.moments(at, states, history).ordered(rows)
             total = torch.zeros(len(rows), 1)
             for down in range(1, depth + 1):
+                if self.hierarchical:
+                    asked = raised.asked(level + down, at, states, drawn.history).ordered(rows)
                 below = places[targets.cpu()][:, None] * branching**down + torch.arange(branching**down)
                 scores = self._likelihood(asked, below + int(tree.begins[level + down]))
                 total = total.repeat_interleave(branching, 1) + scores
+                kept += float(self._likelihood(asked, paths[targets.cpu()][:, down - 1 : down]).double().sum())
             gains.index_add_(0, targets.cpu(), total.double())
-            kept += float(self._likelihood(asked, paths[targets.cpu()]).double().sum())
             seen += len(rows)
             context.progress(min(seen, self.samples), self.samples, f"learning the tree · level {level}")
         return (gains / max(1, seen)).float().numpy(), kept / max(1, seen)

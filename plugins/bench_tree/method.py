@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench import Answer, Catalog, Context, Requests, TrainingData, hookimpl, param, recall
+from bench import Answer, Catalog, Context, ParameterError, Requests, TrainingData, hookimpl, param, recall
 from bench_index.scoring import joined
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.method import NetworkMethod
@@ -59,6 +59,7 @@ class TreeMethod(NetworkMethod, ABC):
         "softmax", help="softmax: over the nodes of a level; bce: each node on its own", choices=("softmax", "bce")
     )
     lifted: bool = param(False, help="inner nodes also have the side information of the items below")
+    hierarchical: bool = param(False, help="tdm, jtm: a level's nodes meet behaviours as their ancestors on that level")
     first_level: int = param(3, help="the highest level of the tree that is learnt", low=1, high=64)
     level_negatives: tuple[int, ...] = param(
         (64, 32),
@@ -165,7 +166,8 @@ class TreeMethod(NetworkMethod, ABC):
                 return validation_recall(states, items, validation)
 
             return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
-        aims = Aims(self.moments, self.joint, self.loss, later, self.first_level, self.level_negatives)
+        levels = self.first_level, self.level_negatives
+        aims = Aims(self.moments, self.joint, self.loss, later, *levels, self.hierarchical)
         objective = self.objective(inner, generator, aims, last)
         candidates = data.catalog.candidates()
 
@@ -221,7 +223,8 @@ class TreeMethod(NetworkMethod, ABC):
 
     def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
-        return joined([index.answer(self.network_, part, k, beam, taper, threads, self.rule) for part in parts])
+        nodes = self.nodes_ if self.hierarchical else None
+        return joined([index.answer(self.network_, nodes, part, k, beam, taper, threads, self.rule) for part in parts])
 
 
 def _shared(schedule: Schedule, rounds: int, given: bool) -> Schedule:
@@ -237,3 +240,9 @@ def _apart(context: Context, turn: int) -> Context:
     folder = context.checkpoint / f"round{turn}"
     folder.mkdir(exist_ok=True)
     return dataclasses.replace(context, checkpoint=folder)
+
+
+def only_by_level(method: TreeMethod) -> None:
+    """Raises ParameterError where a method that does not train level by level is asked for hierarchical behaviours."""
+    if method.hierarchical:
+        raise ParameterError("hierarchical=True is for tdm and jtm, which train level by level: leave it out here")

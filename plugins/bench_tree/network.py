@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from bench_neural.encoders import SPREAD, looked_up
 from bench_neural.network import Network
+from bench_neural.scorers import Asked
 from bench_neural.storage import load_arrays, save_weights
 from bench_neural.vocabulary import WIDEST
 from bench_tree.tree import Tree
@@ -130,3 +131,21 @@ def means(tree: Tree, vectors: Tensor) -> Tensor:
     numbers = vectors.detach().cpu().numpy()[tree.items]
     inner = int(tree.begins[-2])
     return torch.from_numpy(tree.sums(numbers)[:inner] / tree.counts[:inner, None].astype(np.float32))
+
+
+class Raised:
+    """What the scorer asks with on a level above the leaves, when behaviours are met as their ancestors on that level.
+
+    The hierarchical user representation of JTM (NeurIPS 2019, section 3.3). path int (items, height + 1): the nodes
+    from the root to each catalog id's leaf.
+    """
+
+    def __init__(self, network: Network, nodes: Nodes, path: Tensor) -> None:
+        self.network, self.nodes, self.path = network, nodes, path
+
+    def asked(self, level: int, at: Tensor, states: Tensor, history: Tensor) -> Asked:
+        """At the moments at int64 (B, M), row by row B * M; states (B, L + 1, d) of the user network, history int64
+        (B, L): the items met, -1 after the end."""
+        met, place = torch.unique(self.path[history.clamp(min=0), level].long(), return_inverse=True)
+        vectors = self.nodes.above(self.network, met)[:, :-1]
+        return self.network.moments(at, states, functional.embedding(place, vectors))

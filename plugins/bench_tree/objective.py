@@ -8,7 +8,7 @@ user and item networks (`joint`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from bench_neural.negatives import Candidates
 from bench_neural.network import Network
 from bench_neural.scorers import Asked
 from bench_neural.windows import TARGETS, Batch
-from bench_tree.network import Nodes
+from bench_tree.network import Nodes, Raised
 from bench_tree.tree import Tree
 
 
@@ -31,7 +31,7 @@ class Aims:
     moments: of a window, at which nodes are learnt; joint: the share of that gradient that reaches the user and item
     networks; loss: "softmax" (over the nodes of a level) or "bce" (each node on its own); later: as in Windows;
     first_level: the highest that is learnt; level_negatives: nodes drawn a batch on each level, from the one above the
-    leaves up, the last number for all above.
+    leaves up, the last number for all above; hierarchical: behaviours are met as their ancestors on the level.
     """
 
     moments: int
@@ -40,13 +40,15 @@ class Aims:
     later: float
     first_level: int
     level_negatives: tuple[int, ...]
+    hierarchical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Seekers:
     """R moments that look for T targets each.
 
-    asked: what the scorer computes from them; path int64 (R, T, height + 1): the nodes from the root to each target;
+    asked: what the scorer computes from them; above: the same by level, where behaviours are met as their ancestors on
+    it (`Raised`); path int64 (R, T, height + 1): the nodes from the root to each target;
     targets int64 (R, T): catalog ids; moments: the batch, through which a share of the gradient is learnt from.
     """
 
@@ -54,6 +56,7 @@ class Seekers:
     path: Tensor
     targets: Tensor
     moments: Moments
+    above: dict[int, Asked] = field(default_factory=dict)
 
 
 class TreeObjective(ABC):
@@ -87,7 +90,12 @@ class TreeObjective(ABC):
         taught = moments.teaching(self.aims.joint)
         targets = targets[rows]
         asked = taught.asked(self.network, at).ordered(rows)
-        return loss + self.seek(Seekers(asked, self.paths[targets].long(), targets, taught), drawn)
+        above = {}
+        if self.aims.hierarchical:
+            raised = Raised(self.network, self.nodes, self.paths)
+            levels = self.levels[:-1]
+            above = {level: raised.asked(level, at, taught.states, batch.history).ordered(rows) for level in levels}
+        return loss + self.seek(Seekers(asked, self.paths[targets].long(), targets, taught, above), drawn)
 
     @abstractmethod
     def seek(self, seekers: Seekers, drawn: Candidates) -> Tensor:
@@ -137,31 +145,39 @@ class Levelwise(TreeObjective):
     """
 
     def seek(self, seekers: Seekers, drawn: Candidates) -> Tensor:
-        sampled = [self.draw(level) for level in self.levels[:-1]]
-        whole = [len(some) == self.begins[level + 1] - self.begins[level]
-                 for level, some in zip(self.levels[:-1], sampled, strict=True)]  # fmt: skip
-        own = [seekers.path[:, :, level] for level, all_ in zip(self.levels[:-1], whole, strict=True) if not all_]
+        levels = list(self.levels[:-1])
         loss = self.leaves(seekers, drawn)
-        if not sampled:
-            return loss
+        for level in levels if seekers.above else ():
+            loss = loss + self._levels(seekers, seekers.above[level], [level]) / len(levels)
+        if levels and not seekers.above:
+            loss = loss + self._levels(seekers, seekers.asked, levels) / len(levels)
+        return loss
+
+    def _levels(self, seekers: Seekers, asked: Asked, levels: list[int]) -> Tensor:
+        """The summed loss of some inner levels, whose nodes are scored together."""
+        sampled = [self.draw(level) for level in levels]
+        whole = [
+            len(some) == self.begins[level + 1] - self.begins[level]
+            for level, some in zip(levels, sampled, strict=True)
+        ]
+        own = [seekers.path[:, :, level] for level, all_ in zip(levels, whole, strict=True) if not all_]
         needed, place = torch.unique(torch.cat([*sampled, *(one.flatten() for one in own)]), return_inverse=True)
         scorer = self.network.scorer
         table = scorer.items(self.vectors(needed))  # (n, width)
-        count = sum(map(len, sampled))
-        shared = scorer.block(seekers.asked, functional.embedding(place[:count], table)).split(
-            [len(some) for some in sampled], 1
-        )
-        rows = len(seekers.path)
+        count, rows = sum(map(len, sampled)), len(seekers.path)
+        shared = scorer.block(asked, functional.embedding(place[:count], table))  # (R, count)
         found: list[Tensor] = []
         if own:
             wanted = place[count:].view(len(own), rows, -1).transpose(0, 1).flatten(1)  # (R, levels * T)
-            pairs = scorer.pairs(seekers.asked, functional.embedding(wanted, table))
+            pairs = scorer.pairs(asked, functional.embedding(wanted, table))
             found = list(pairs.view(rows, len(own), -1).unbind(1))
-        for level, some, scores, all_ in zip(self.levels[:-1], sampled, shared, whole, strict=True):
+        total = shared.new_zeros(())
+        parts = shared.split([len(some) for some in sampled], 1)
+        for level, some, scores, all_ in zip(levels, sampled, parts, whole, strict=True):
             nodes = seekers.path[:, :, level]  # (R, T)
             mine = scores.gather(1, nodes - self.begins[level]) if all_ else found.pop(0)
-            loss = loss + self._contrast(mine, scores, nodes, some) / len(sampled)
-        return loss
+            total = total + self._contrast(mine, scores, nodes, some)
+        return total
 
     def _contrast(self, own: Tensor, others: Tensor, nodes: Tensor, drawn: Tensor) -> Tensor:
         """The loss of the scores (R, T) of nodes (R, T) against those (R, S) of drawn nodes int64 (S,)."""

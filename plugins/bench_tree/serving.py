@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import Answer, Requests
+from bench_index.scoring import Scorer
+from bench_neural.history import aligned
 from bench_neural.network import Network
 from bench_neural.pairs import PairScorer
 from bench_neural.table import ROWS_AT_ONCE, load_table, prepared, save_table
 from bench_tree.growth import Grown, grown
-from bench_tree.network import Nodes
+from bench_tree.network import Nodes, Raised
 from bench_tree.search import beam_search
 from bench_tree.tree import Tree
 
@@ -50,11 +53,34 @@ class Index:
         return cls(vectors, levels, answers, prepared(network.scorer, int(levels.begins[-1]), blocks, bfloat16))
 
     def answer(
-        self, network: Network, requests: Requests, k: int, beam: int, taper: float, threads: int, rule: str
+        self,
+        network: Network,
+        nodes: Nodes | None,
+        requests: Requests,
+        k: int,
+        beam: int,
+        taper: float,
+        threads: int,
+        rule: str,
     ) -> Answer:
-        """The k best that the beam search finds for each request; called without gradients."""
-        scorer = PairScorer(network.scorer, network.requests(requests, self.vectors), self.table)
+        """The k best that the beam search finds for each request; called without gradients. nodes: where behaviours are
+        met as their ancestors on each level, else None."""
+        scorer: Scorer = PairScorer(network.scorer, network.requests(requests, self.vectors), self.table)
+        if nodes is not None:
+            scorer = LevelScorer(self.levels.begins, self._by_level(network, nodes, requests))
         return beam_search(self.levels, self.answers, scorer, beam, k, requests.exclude, threads, rule, taper)
+
+    def _by_level(self, network: Network, nodes: Nodes, requests: Requests) -> list[PairScorer]:
+        """The scorer of each level's nodes."""
+        device, dim = self.vectors.device, network.scorer.dim
+        paths = torch.from_numpy(self.levels.paths).to(device)
+        raised = Raised(network, nodes, paths)
+        states, history, lengths = network.users.read(requests, self.vectors[:, :dim])
+        ids = torch.from_numpy(aligned(requests.history, network.users.length)[0]).to(device).clamp(max=len(paths) - 1)
+        moment = lengths[:, None]
+        asked = [raised.asked(level, moment, states, ids) for level in range(self.levels.height)]
+        asked.append(network.moments(moment, states, history))
+        return [PairScorer(network.scorer, one, self.table) for one in asked]
 
     def save(self, folder: Path) -> None:
         """Write everything into `folder`."""
@@ -69,3 +95,22 @@ class Index:
         vectors = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False)).to(device)
         answers = np.load(folder / "answers.npy", allow_pickle=False)
         return cls(vectors, Grown.load(folder), answers, load_table(folder / "table.npy", device))
+
+
+class LevelScorer:
+    """A bench_index Scorer over a tree's nodes that asks another way on each level; a call is of one level's nodes."""
+
+    def __init__(self, begins: NDArray[np.int64], levels: list[PairScorer]) -> None:
+        self.begins, self.levels = begins, levels
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(self.begins, [level.part(start, stop) for level in self.levels])
+
+    def block(self, start: int, stop: int) -> NDArray[np.float32]:
+        return self._at(start).block(start, stop)
+
+    def pairs(self, nodes: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._at(int(nodes.max(initial=0))).pairs(nodes, counts)
+
+    def _at(self, node: int) -> PairScorer:
+        return self.levels[int(np.searchsorted(self.begins, node, side="right")) - 1]

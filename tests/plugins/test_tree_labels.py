@@ -163,11 +163,11 @@ def regret(monkeypatch):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("method", ["plt", "tdm", "otm", "otm_no_beam", "otm_no_pseudo", "otm_plus"])
+@pytest.mark.parametrize("method", ["plt", "tdm", "otm", "otm_no_beam", "otm_no_pseudo", "otm_wide", "otm_plus"])
 def test_the_regret_of_a_small_world_falls_with_training(regret, method):
     world = regret.World(labels=100, dim=4, bias=-2, train=2000, test=200, beam=10)
     regret.CUTS = (1, 10)
-    own = 10 if method in ("otm", "otm_no_pseudo") else regret.OWN[method][0]
+    own = 15 if method == "otm_wide" else regret.OWN[method][0]
     one, other = (
         regret.Trial(world, 0, method, regret.Settings(epochs=epochs, own=own)).run()["regrets"] for epochs in (0, 5)
     )

@@ -6,7 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
+from bench import (
+    Catalog,
+    Categorical,
+    Context,
+    Evaluation,
+    Interactions,
+    ParameterError,
+    Ragged,
+    Requests,
+    TrainingData,
+)
 from bench.testing import check_method
 from bench_tree.jtm import JTM, OTM
 from bench_tree.label_trees import HSM, PLT
@@ -33,6 +43,7 @@ SMALL = {
         (TDM, {"scorer": "windows", "tree": "spectral"}),
         (TDM, {"scorer": "inner", "tree": "clusters", "rounds": 1, "loss": "bce", "branching": 3, "lifted": True}),
         (JTM, {"scorer": "dnn", "tree": "random", "depth": 2, "precision": "bfloat16"}),
+        (JTM, {"hierarchical": True}),
         (OTM, {"trained_beam": 5}),
         (OTM, {"aware": False, "pseudo": False, "loss": "softmax", "rounds": 1}),
         (PLT, {"scorer": "dnn"}),
@@ -60,6 +71,12 @@ def data():
 def requests_of(history):
     rows = len(history)
     return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))
+
+
+@pytest.mark.parametrize("method", [OTM, PLT])
+def test_what_does_not_train_by_level_refuses_hierarchical_behaviours(method, data):
+    with pytest.raises(ParameterError, match="hierarchical=True is for tdm and jtm"):
+        trained(method, data, hierarchical=True)
 
 
 def trained(method, data, **settings):
