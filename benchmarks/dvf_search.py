@@ -177,13 +177,14 @@ class Recorder:
 
 
 class Gathered(pairs.PairScorer):
-    """Scores rows that already lie one behind the other: node numbers are their places, consecutive in each row."""
+    """Scores rows that already lie one behind the other: node numbers are their places, consecutive in each row and as
+    far from row to row as the row above is from its own. Nothing is copied."""
 
-    def _gathered(self, nodes: NDArray[np.int32], rows: NDArray[np.float32]) -> Tensor:
-        if len(nodes) == 1:
-            begin = int(nodes[0, 0])
-            return self.table[begin : begin + nodes.shape[1]][None]
-        return self.table[torch.from_numpy(nodes.astype(np.int64))]
+    def _gathered(self, nodes: NDArray[np.int32], buffer: Tensor) -> Tensor:
+        (high, wide), width = nodes.shape, self.table.shape[1]
+        apart = int(nodes[1, 0] - nodes[0, 0]) if high > 1 else wide
+        assert (np.diff(nodes[:, 0]) == apart).all(), "rows of a tile are consecutive ones"
+        return self.table.as_strided((high, wide, width), (apart * width, width, 1), int(nodes[0, 0]) * width)
 
 
 def measured(
@@ -249,7 +250,14 @@ def seconds(action: Callable[[], Any], repeats: int = REPEATS) -> float:
 def scoring_seconds(
     scorer: Any, asked: Asked, table: Tensor, candidates: Sequence[NDArray[np.int32]], threads: int
 ) -> float:
-    """Scoring each request's candidates, rows of the table that were gathered before the clock starts."""
+    """Scoring each request's candidates, rows of the table that were gathered before the clock starts.
+
+    The requests are dealt out to the threads by the number of their candidates, the most first, as the scorer would
+    order them, so that it finds each tile's rows one behind the other.
+    """
+    by_count = np.argsort([-len(one) for one in candidates], kind="stable")
+    dealt = np.concatenate([by_count[part::threads] for part in range(threads)])
+    asked, candidates = asked.ordered(torch.from_numpy(dealt)), [candidates[at] for at in dealt]
     longest = max(map(len, candidates))
     counts = np.array([len(one) for one in candidates])
     rows = torch.from_numpy(np.zeros((len(candidates) * longest, table.shape[1]), np.float32))
