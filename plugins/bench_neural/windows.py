@@ -47,11 +47,8 @@ class Batch:
     def later(self, at: Tensor, count: int, share: float, generator: torch.Generator) -> Tensor:
         """`count` targets int64 (B, M, count) of the moments at int64 (B, M), each drawn as `targets` are: with
         probability `share` any item that comes after the moment, else the next; -1 after the window's end."""
-        left = ((self.following >= 0).sum(1, keepdim=True) - at).clamp(min=1)[:, :, None]  # (B, M, 1)
-        draws = torch.rand((2, *at.shape, count), generator=generator).to(at.device)
-        jump = torch.minimum((draws[0] * left).long(), left - 1) * (draws[1] < share)
-        place = (at[:, :, None] + jump).flatten(1)  # (B, M * count)
-        return self.following.gather(1, place).view(*at.shape, count)
+        place = _drawn(self.following, at[:, :, None].expand(-1, -1, count), share, generator)
+        return self.following.gather(1, place.flatten(1)).view(*at.shape, count)
 
 
 class Windows:
@@ -114,16 +111,24 @@ class Windows:
         window, lengths = from_left(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
         items = torch.from_numpy(window)  # (B, L + 1)
         moment = torch.arange(items.shape[1]).expand_as(items)  # (B, L + 1)
-        left = (torch.from_numpy(lengths)[:, None] - moment).clamp(min=1)
-        jump = self._below(left)
-        jump = jump * (torch.rand(items.shape, generator=self.generator) < self.later)
-        targets = torch.where(items >= 0, items.gather(1, (moment + jump).clamp(max=items.shape[1] - 1)), -1)
+        place = _drawn(items, moment, self.later, self.generator).clamp(max=items.shape[1] - 1)
+        targets = torch.where(items >= 0, items.gather(1, place), -1)
         return Batch(*(part.to(self.device) for part in (users, items[:, :-1].contiguous(), targets, items)))
 
     def _below(self, limits: Tensor) -> Tensor:
         """Uniform integers in [0, limit)."""
         draws = torch.rand(limits.shape, generator=self.generator, dtype=torch.float64)
         return torch.minimum((draws * limits).long(), limits - 1)
+
+
+def _drawn(following: Tensor, at: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Places in following (B, L + 1) of what moments int64 (B, ...) should find: with probability `share` anything from
+    there on, else what comes next; beyond the row's end where nothing is left."""
+    flat = at.flatten(1)
+    left = ((following >= 0).sum(1, keepdim=True) - flat).clamp(min=1)  # (B, n)
+    draws = torch.rand((2, *flat.shape), generator=generator).to(at.device)
+    jump = torch.minimum((draws[0] * left).long(), left - 1) * (draws[1] < share)
+    return (flat + jump).view(at.shape)
 
 
 def later_share(asked: float, targets: Ragged) -> float:
