@@ -67,7 +67,8 @@ def drawn(world: World, seed: int) -> Data:
     eta = torch.sigmoid(logits + world.bias)
     chance = torch.rand(world.train, world.labels, generator=generator)
     split = [world.train, world.test]
-    (x, x_test), (learnt, eta) = torch.cat([x, torch.ones(len(x), 1)], 1).split(split), eta.split(split)
+    x, x_test = torch.split(torch.cat([x, torch.ones(len(x), 1)], 1), split)
+    learnt, eta = torch.split(eta, split)
     at_zero = float((chance < torch.sigmoid(logits[: world.train])).float().mean())
     return Data(Tree.of_order(order.numpy()), x, (chance < learnt).float(), x_test, eta, at_zero)
 
@@ -79,7 +80,7 @@ class Learner:
         self.method, self.settings, self.data, self.beam = method, settings, data, beam
         self.labels = TreeLabels(data.tree)
         self.positive = self.labels.any_positive(data.y)  # (train, nodes)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed + 2**32)  # not the numbers that the data were made of
         self.leaves = self.labels.level(self.labels.height)
 
     def learn(self) -> Tensor:
@@ -122,14 +123,14 @@ class Learner:
         slope = chances - (positive if any_positive else labels.pseudo_targets(y, scores))
         if method in ("tdm", "otm_no_beam"):
             return slope * self._drawn(positive) if self.settings.own else slope
-        beam = self.beam if method == "otm_plus" else int(self.settings.own)
+        beam = int(self.settings.own) if method == "otm_wide" else self.beam
         slope *= labels.beam_nodes(scores, beam, labels.first_level(self.beam))
         if method == "otm_plus":
             slope[:, self.leaves] = chances[:, self.leaves] - y
         return slope
 
     def _drawn(self, positive: Tensor) -> Tensor:
-        """bool [B, nodes]: the positive nodes, and `negatives` others of each level on average."""
+        """bool [B, nodes]: the positive nodes, and `own` others of each level on average."""
         rates = torch.empty_like(positive)
         for level in range(self.labels.height + 1):
             here = self.labels.level(level)

@@ -5,11 +5,12 @@ scores [B, nodes] by node number. From these come the label of every node and wh
 
 | method | label of a node | nodes that a request trains |
 |---|---|---|
-| PLT (Jasinska et al., "Extreme F-measure maximization ...", ICML 2016) | `any_positive` | `children_of_positives` |
+| PLT (Jasinska et al., ICML 2016) | `any_positive` | `children_of_positives` |
 | TDM (Zhu et al., KDD 2018) | `any_positive` | those above a positive, and negatives of each level |
-| OTM (Zhuo et al., "Learning Optimal Tree Models under Beam Search", ICML 2020, algorithm 1) | `pseudo_targets` | `beam_nodes` |
+| OTM (Zhuo et al., "Learning Optimal Tree Models under Beam Search", ICML 2020) | `pseudo_targets` | `beam_nodes` |
 
-`survival` is none of these: how nearly each leaf comes through the beam, as a smooth function of the scores.
+`survival` belongs to none of them: how nearly each leaf comes through the beam, as a smooth function of the scores, so
+that what the search finds can be raised directly.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ class TreeLabels:
         return next(wider, self.height)
 
     def any_positive(self, y: Tensor) -> Tensor:
-        """[B, nodes], as y: 1 where a positive leaf is below, the label of OTM's eq. (1) and of PLT and TDM."""
+        """[B, nodes], as y: 1 where a positive leaf is below, the largest of the leaves' targets (OTM, eq. (1))."""
         return self._upwards(y, None)
 
     def pseudo_targets(self, y: Tensor, scores: Tensor) -> Tensor:
         """[B, nodes], as y: a leaf's target, and above the leaves that of the child with the larger score (the first of
-        equals), bottom-up: OTM's estimate of the optimal pseudo target, eq. (12)."""
+        equals), bottom-up: OTM's estimate of the optimal pseudo target, the label of its eq. (13)."""
         return self._upwards(y, scores)
 
     def _upwards(self, y: Tensor, scores: Tensor | None) -> Tensor:
@@ -75,13 +76,13 @@ class TreeLabels:
         chosen[:, 0] = False
         return chosen
 
-    def beam_nodes(self, scores: Tensor, beam: int) -> Tensor:
+    def beam_nodes(self, scores: Tensor, beam: int, start: int | None = None) -> Tensor:
         """bool [B, nodes]: what `beam_search` of that beam scores by the rule "own", if no item is excluded: the first
-        level wider than the beam, then the children of the `beam` best of each level (OTM, algorithm 1, step 3).
+        level wider than the beam, then the children of the `beam` best of each level (OTM, algorithm 1).
 
-        Of nodes with equal scores at the beam's edge any may be kept.
+        start: the level to begin at instead. Of nodes with equal scores at the beam's edge any may be kept.
         """
-        start = self.first_level(beam)
+        start = self.first_level(beam) if start is None else start
         visited = torch.zeros(len(scores), self.size + 1, dtype=torch.bool)  # the last column is no node
         visited[:, self.level(start)] = True
         nodes = torch.arange(self.begins[start], self.begins[start + 1]).expand(len(scores), -1)  # (B, C)
@@ -95,3 +96,32 @@ class TreeLabels:
             nodes = torch.where(nodes < end[..., None], nodes, self.size).flatten(1)
             visited.scatter_(1, nodes, True)
         return visited[:, :-1]
+
+    def survival(self, scores: Tensor, beam: int, temperature: float) -> Tensor:
+        """[B, N], as scores: how nearly each leaf is reached by a beam search, between 0 and 1, with a gradient.
+
+        A node is kept with sigmoid((score - edge) / temperature), the edge lying between the last node that the beam
+        keeps of its level and the first that it drops, and a leaf is reached if all above it are kept: the product
+        along its path, without itself. The edge moves with the scores so that as many nodes as the beam holds are kept
+        of those visited: one node gains what others lose, and a number added to all scores of a level changes nothing.
+        As the temperature falls, it becomes `beam_nodes` of the leaves.
+        """
+        visited = self.beam_nodes(scores, beam)
+        start, leaves = self.first_level(beam), self.level(self.height)
+        if start == self.height:
+            return scores.new_ones(len(scores), leaves.stop - leaves.start)
+        reached: Tensor | None = None
+        for level in range(start, self.height):
+            here = self.level(level)
+            own, met = scores[:, here], visited[:, here]
+            last = own.detach().masked_fill(~met, -torch.inf).topk(beam + 1).values[:, -2:]
+            edge = last.mean(1, keepdim=True)  # (B, 1)
+            kept = torch.sigmoid((own - edge) / temperature) * met
+            slope = (kept * (1 - kept)).detach().sum(1, keepdim=True).clamp(min=1e-3)
+            edge = edge + temperature * (kept.sum(1, keepdim=True) - beam) / slope  # Newton's step
+            kept = torch.sigmoid((own - edge) / temperature)
+            if reached is not None:
+                kept = kept * reached[:, self.parents[here] - self.begins[level - 1]]
+            reached = kept
+        assert reached is not None
+        return reached[:, self.parents[leaves] - self.begins[self.height - 1]]
