@@ -108,7 +108,7 @@ class Windows:
         begin = self._below(room + 1)
         end = torch.minimum(begin + self.length + 1, sizes)
         offsets = self.by_user.offsets[users.numpy()]
-        window, lengths = from_left(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
+        window, _ = from_left(self.by_user.values, offsets + begin.numpy(), offsets + end.numpy())
         items = torch.from_numpy(window)  # (B, L + 1)
         moment = torch.arange(items.shape[1]).expand_as(items)  # (B, L + 1)
         place = _drawn(items, moment, self.later, self.generator).clamp(max=items.shape[1] - 1)
