@@ -184,10 +184,11 @@ def test_a_method_names_tasks_that_there_are(tmp_path):
 @pytest.mark.parametrize(
     ("name", "trained", "runs"),
     [
-        ("structure", 15, 15), ("index", 3, 45), ("adversarial", 12, 12), ("beam", 3, 36), ("fresh", 4, 6),
-        ("scale", 4, 4),
+        ("dvf-structure", 15, 15), ("dvf-index", 3, 45), ("dvf-adversarial", 6, 6), ("dvf-beam", 3, 36),
+        ("dvf-fresh", 4, 6), ("dvf-scale", 4, 4), ("tree-structure", 30, 120), ("tree-training", 42, 42),
+        ("tree-rounds", 16, 16),
     ],
 )  # fmt: skip
-def test_the_suites_of_dvf_share_trainings(name, trained, runs):
-    plans = load_suite(ROOT / "suites" / f"dvf-{name}.toml").plans
+def test_the_suites_share_trainings(name, trained, runs):
+    plans = load_suite(ROOT / "suites" / f"{name}.toml").plans
     assert (trainings(plans), len(plans)) == (trained, runs)
