@@ -71,8 +71,10 @@ def page(drawing: Drawing) -> Page:
     whole = Page(figsize=(WIDTH, total))
     FigureCanvasAgg(whole)
     left = LEFT if is_curve else max(LEFT, names)
-    gutter = (LEFT if is_curve else 0.35) + ENDS * ends
-    room = WIDTH - left - (columns - 1) * gutter - RIGHT - ENDS * ends
+    longest = max(map(len, drawing.lines), default=0)
+    beside = max(ENDS, 0.063 * longest + 0.15) if ends else 0.0  # inches for the names at the lines' ends
+    gutter = (LEFT if is_curve else 0.35) + beside
+    room = WIDTH - left - (columns - 1) * gutter - RIGHT - beside
     width = room / columns
     for at, (facet, panel) in enumerate(cells):
         row, column = divmod(at, columns)
