@@ -80,7 +80,7 @@ class Learner:
         self.method, self.settings, self.data, self.beam = method, settings, data, beam
         self.labels = TreeLabels(data.tree)
         self.positive = self.labels.any_positive(data.y)  # (train, nodes)
-        self.generator = torch.Generator().manual_seed(seed + 2**32)  # not the numbers that the data were made of
+        self.generator = torch.Generator().manual_seed(seed + 2**31)  # not the numbers that the data were made of
         self.leaves = self.labels.level(self.labels.height)
 
     def learn(self) -> Tensor:

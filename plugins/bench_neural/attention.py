@@ -50,13 +50,16 @@ class TargetAttention(DNN):
         content = vectors[..., : self.dim]
         return torch.cat([functional.pad(vectors, (0, 1), value=1.0), self.item(content)], -1)
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def met(self, behaviours: Tensor) -> Tensor:
+        return torch.cat([self.akin(behaviours) + self.key(behaviours), self.value(behaviours)], -1)
+
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         known = (ages > 0) & (ages <= self.behaviours)
         bias = torch.where(known, self.age[ages.clamp(0, self.behaviours)], ABSENT)  # (B, L)
-        keys = self.akin(behaviours) + self.key(behaviours)  # (B, L, d)
+        keys, values = met.split([self.dim, self.hidden], 2)
         keys = torch.cat([functional.pad(keys, (0, 1)), bias[:, :, None]], 2)  # the item's bias does not matter here
         empty = functional.pad(self.age[:1].expand(len(state), 1), (self.dim + 1, 0))  # (B, d + 2)
-        values = torch.cat([self.empty.expand(len(state), 1, -1), self.value(behaviours)], 1)  # (B, L + 1, h)
+        values = torch.cat([self.empty.expand(len(state), 1, -1), values], 1)  # (B, L + 1, h)
         return Asked(with_one(state), (torch.cat([empty[:, None], keys], 1), values + self.user(state)[:, None]))
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:
@@ -103,16 +106,20 @@ class WindowedAttention(TargetAttention):
         self.slices = nn.Parameter(torch.randn(len(self.sizes), 2 * dim, hidden) * (2 * dim) ** -0.5)
         del self.value, self.empty, self.evidence
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def met(self, behaviours: Tensor) -> Tensor:
+        return torch.cat([self.akin(behaviours) + self.key(behaviours), behaviours], -1)
+
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         known, count = (ages > 0) & (ages <= self.behaviours), self.behaviours
         place = torch.where(known, ages - 1, count)  # (B, L'): by age, the newest first
         there = known.new_zeros(len(state), count + 1).scatter(1, place, known)[:, :count]  # (B, L)
-        met = behaviours.new_zeros(len(state), count + 1, 2 * self.dim)
-        met = met.scatter(1, place[:, :, None].expand_as(behaviours), behaviours)[:, :count]  # (B, L, 2d)
+        ordered = met.new_zeros(len(state), count + 1, met.shape[2])
+        ordered = ordered.scatter(1, place[:, :, None].expand_as(met), met)[:, :count]
+        keys, behaviours = ordered.split([self.dim, 2 * self.dim], 2)  # (B, L, d), (B, L, 2d)
         bias = torch.where(there, self.age[1:], ABSENT)  # (B, L)
-        keys = torch.cat([functional.pad(self.akin(met) + self.key(met), (0, 1)), bias[:, :, None]], 2)
-        met = (met * there[:, :, None]).transpose(0, 1)  # (L, B, 2d): nothing where there is none
-        values = torch.bmm(met, self.slices[self.window]).transpose(0, 1)  # (B, L, h)
+        keys = torch.cat([functional.pad(keys, (0, 1)), bias[:, :, None]], 2)
+        seen = (behaviours * there[:, :, None]).transpose(0, 1)  # (L, B, 2d): nothing where there is none
+        values = torch.bmm(seen, self.slices[self.window]).transpose(0, 1)  # (B, L, h)
         return Asked(with_one(state), (keys, values, self.user(state)))
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:

@@ -58,8 +58,13 @@ class Network(nn.Module):
         back = torch.arange(1, self.scorer.behaviours + 1, device=at.device)  # (W,), newest first
         place = at[:, :, None] - back  # (B, M, W)
         ages = torch.where(place >= 0, back, 0).flatten(0, 1)
-        if history.shape[1] == 0:
-            return self.scorer.asked(state, state.new_zeros(rows * count, len(back), 2 * dim), ages)
-        place = place.clamp(min=0).flatten(1)[:, :, None].expand(-1, -1, dim)  # (B, M * W, d)
-        met, after = history.gather(1, place), states.gather(1, place + 1)
-        return self.scorer.asked(state, torch.cat([met, after], 2).view(rows * count, len(back), 2 * dim), ages)
+        length = history.shape[1]
+        if length == 0:
+            return self.scorer.asked(state, self.scorer.met(state.new_zeros(rows * count, len(back), 2 * dim)), ages)
+        met = torch.cat([history, states[:, 1 : length + 1]], 2)  # (B, L, 2d)
+        place = place.clamp(min=0).flatten(1)[:, :, None]  # (B, M * W, 1)
+        shared = place.shape[1] > length  # several moments look at the same behaviour
+        met = self.scorer.met(met) if shared else met
+        met = met.gather(1, place.expand(-1, -1, met.shape[2]))
+        met = met if shared else self.scorer.met(met)
+        return self.scorer.asked(state, met.view(rows * count, len(back), met.shape[2]), ages)

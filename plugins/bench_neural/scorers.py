@@ -1,8 +1,9 @@
 """Scorers: how well an item fits a request, split into what is computed once an item and once a request.
 
-All have one interface. `asked` makes a request's side from the user's state and latest behaviours, in training for
-every moment that is learnt from; `items` an item's side from its vector, kept in the index; `block` and `pairs` score
-the two, and are all that is left to do for a pair. Which of them a method takes is one parameter: see `scorer_of`.
+All have one interface. `met` is what a behaviour brings, and `asked` makes a request's side from the user's state and
+the latest of them, in training for every moment that is learnt from; `items` makes an item's side from its vector, kept
+in the index; `block` and `pairs` score the two, and are all that is left to do for a pair. Which of them a method takes
+is one parameter: see `scorer_of`.
 
 Shapes: B requests (or moments), C items, L behaviours; d = dim, h = hidden, K = interests or components. An item's
 vector has d + 1 numbers, its bias last.
@@ -74,12 +75,17 @@ class Scorer(nn.Module, ABC):
     def items(self, vectors: Tensor) -> Tensor:
         """What is computed from items alone: vectors (..., d + 1) -> (..., width)."""
 
+    def met(self, behaviours: Tensor) -> Tensor:
+        """What is computed from a behaviour alone, whichever moment looks back at it: behaviours (..., 2d), the vector
+        of the item met and the user's state after it -> (..., w)."""
+        return behaviours
+
     @abstractmethod
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         """What is computed from requests alone.
 
-        state (B, d); behaviours (B, L, 2d): the vector of each item met and the user's state after it; ages int64
-        (B, L): 1 for the newest, larger before, 0 or less for none.
+        state (B, d); met (B, L, w): of each behaviour; ages int64 (B, L): 1 for the newest, larger before, 0 or less
+        for none.
         """
 
     @abstractmethod
@@ -105,7 +111,7 @@ class InnerProduct(Scorer):
     def items(self, vectors: Tensor) -> Tensor:
         return vectors
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         return Asked(with_one(state))
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:
@@ -142,13 +148,15 @@ class MultiInterest(Scorer):
     def items(self, vectors: Tensor) -> Tensor:
         return vectors
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def met(self, behaviours: Tensor) -> Tensor:
+        return torch.cat([self.choose(torch.tanh(self.hidden(behaviours))), self.value(behaviours)], -1)
+
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         known = (ages > 0) & (ages <= self.behaviours)
-        logits = (
-            self.choose(torch.tanh(self.hidden(behaviours))) + self.age[ages.clamp(0, self.behaviours)]
-        )  # (B, L, K)
+        chosen, values = met.split([self.interests, self.dim], 2)
+        logits = chosen + self.age[ages.clamp(0, self.behaviours)]  # (B, L, K)
         weights = torch.softmax(logits.masked_fill(~known[:, :, None], ABSENT), 1)
-        found = torch.einsum("blk,bld->bkd", weights, self.value(behaviours))  # (B, K, d)
+        found = torch.einsum("blk,bld->bkd", weights, values)  # (B, K, d)
         found = torch.where(known.any(1)[:, None, None], found, state[:, None])
         return Asked(with_one(state), (with_one(torch.cat([state[:, None], found], 1)),))  # (B, K + 1, d + 1)
 
@@ -193,7 +201,7 @@ class MixtureOfLogits(Scorer):
         parts = functional.normalize(self.item(content).unflatten(-1, (self.interests, self.dim)), dim=-1)
         return torch.cat([parts.flatten(-2), self.item_gate(content), vectors[..., self.dim :]], -1)
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         parts = functional.normalize(self.user(state).unflatten(-1, (self.interests, self.dim)), dim=-1)
         return Asked(with_one(state), (parts * self.scale.exp(), self.user_gate(state)))  # (B, K, d), (B, K)
 
@@ -247,7 +255,7 @@ class DNN(Scorer):
     def items(self, vectors: Tensor) -> Tensor:
         return torch.cat([vectors, self.item(vectors[..., : self.dim])], -1)
 
-    def asked(self, state: Tensor, behaviours: Tensor, ages: Tensor) -> Asked:
+    def asked(self, state: Tensor, met: Tensor, ages: Tensor) -> Asked:
         return Asked(with_one(state), (self.user(state),))  # (B, h)
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:

@@ -34,13 +34,20 @@ class JTM(TreeMethod):
         200_000, help="moments of training windows by which the tree is learnt", low=1, high=1_000_000_000
     )
 
+    order: str = param(
+        "levels",
+        help="levels: all nodes of a level are assigned before the next; subtrees: each of the first subtrees to its "
+        "end before the next, for the same tree at more cost (its moments lie in nearly all windows)",
+        choices=("levels", "subtrees"),
+    )
+
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         later = later_share(self.later, data.validation.targets)
-        parts = self.network_, self.nodes_, self.tree_, self.loss, self.depth, self.samples, later
-        learner = TreeLearner(*parts, self.hierarchical)
+        parts = self.network_, self.nodes_, self.tree_, data.interactions, self.loss, self.depth, self.samples, later
+        learner = TreeLearner(*parts, self.batch, context, self.order == "subtrees", self.hierarchical)
         self.network_.eval()
-        with torch.no_grad():
-            found = learner.learn(data.interactions, self.batch, context)
+        with torch.inference_mode():
+            found = learner.learn()
         context.milestone("tree", **{"log-likelihood before": found.before, "after": found.after})
         if found.after <= found.before:  # the upper levels are assigned without a look at the lower ones
             return self.tree_, self.nodes_

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -18,12 +18,17 @@ from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.pathwise import Pathwise
 from bench_tree.search import descend_all
+from bench_tree.serving import Index
 from bench_tree.tree import Tree
 
 
 @dataclass
 class LabelTree(TreeMethod):
     """Nodes with the probability that they lead on, given that their parent does; paths are ordered by the product."""
+
+    # scores float32 [B, leaves] of the latest requests over an index: `score` is called for one block of items after
+    # another, and a leaf's probability takes all the nodes above
+    whole_: tuple[Requests, Index, NDArray[np.float32]] | None = field(init=False, repr=False, default=None)
 
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
         only_by_level(self)
@@ -36,10 +41,12 @@ class LabelTree(TreeMethod):
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
         use_threads(context.threads)
         index = self.index_
-        with torch.inference_mode():
-            asked = self.network_.requests(requests, index.vectors)
-            scorer = PairScorer(self.network_.scorer, asked, index.table)
-            leaves = descend_all(index.levels, scorer, self.rule)  # (B, leaves)
+        if self.whole_ is None or self.whole_[0] is not requests or self.whole_[1] is not index:
+            with torch.inference_mode():
+                asked = self.network_.requests(requests, index.vectors)
+                scorer = PairScorer(self.network_.scorer, asked, index.table)
+                self.whole_ = requests, index, descend_all(index.levels, scorer, self.rule)
+        leaves = self.whole_[2]
         place = np.full(len(index.vectors), -1, np.int64)
         place[index.levels.items] = np.arange(leaves.shape[1])
         return np.where(place[items] >= 0, leaves[:, place[items]], np.float32(-np.inf))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,14 +13,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench import Context, Interactions
+from bench_index.parallel import in_parts
 from bench_neural.network import Network
+from bench_neural.pairs import PairScorer
 from bench_neural.scorers import Asked
+from bench_neural.table import ROWS_AT_ONCE, prepared
 from bench_neural.windows import Windows
 from bench_tree.assignment import assigned
 from bench_tree.network import Nodes, Raised
 from bench_tree.tree import Tree
 
 MOMENTS = 16  # of a window: what a window's states cost is shared by them
+ROWS = 256  # moments that a thread takes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Learnt:
     after: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TreeLearner:
     """Joint Optimization of Tree-based Index and Deep Model for Recommender Systems (JTM, NeurIPS 2019, algorithm 2).
 
@@ -39,111 +45,182 @@ class TreeLearner:
     log-likelihood of their training moments is large and each descendant keeps its size (bench_tree.assignment). Under
     a softmax over a level the normaliser is the same wherever an item lies, and a node's score stands for its
     log-likelihood; on its own (`loss` "bce") that is log sigmoid of the score. Nodes of one level do not touch one
-    another: they are assigned in parallel. A leaf has its item's own vector, so what lies below the lowest inner node
-    does not matter. Departure: descendants keep the exact sizes of an even tree, where the paper bounds them by
-    2^(height - level).
+    another: they are assigned in parallel, or, with `subtrees`, what lies below each of the first ones is learnt to the
+    end before the next begins. Both ways lead to the same tree. A leaf has its item's own vector, so what lies below
+    the lowest inner node does not matter. Departure: descendants keep the exact sizes of an even tree, where the paper
+    bounds them by 2^(height - level).
 
     samples: moments of training windows that are looked at, the same on every level; later: as in Windows;
-    hierarchical: behaviours are met as their ancestors on the level.
+    hierarchical: behaviours are met as their ancestors on the level. Called in eval mode, without gradients.
     """
 
     network: Network
     nodes: Nodes
     tree: Tree
+    interactions: Interactions
     loss: str
     depth: int
     samples: int
     later: float
+    batch: int
+    context: Context
+    subtrees: bool = False
     hierarchical: bool = False
 
-    def learn(self, interactions: Interactions, batch: int, context: Context) -> Learnt:
-        """The order of the items by the network as it is; called in eval mode."""
-        tree, branching = self.tree, self.tree.branching
+    def learn(self) -> Learnt:
+        """The order of the items by the network as it is."""
+        tree, items = self.tree, self.tree.items
         place = np.full(len(self.network.encoder.seen), -1, np.int64)  # of the node, within its level, of each item
-        place[tree.items] = 0
-        now = tree.ancestors(tree.leaves(len(place))[tree.items])  # (N, height + 1)
+        place[items] = 0
+        last = tree.height - 1
+        first = min(self.depth, last) if self.subtrees else last
+        before, after = self._below(place, items, 0, first)
+        if first < last:
+            top = place[items]
+            for node in range(tree.branching**first):
+                self.context.progress(node, tree.branching**first, "learning the tree · subtrees")
+                kept, gained = self._below(place, items[top == node], first, last)
+                before, after = before + kept, after + gained
+        order = np.lexsort((items, place[items]))
+        return Learnt(items[order].astype(np.int32), before, after)
+
+    def _below(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, last: int) -> tuple[float, float]:
+        """Assign `items`, all of some nodes of `level`, down to the level `last`: writes into `place`. What they had
+        before and have after."""
+        tree, branching = self.tree, self.tree.branching
         before = after = 0.0
-        level = 0
-        while level < tree.height - 1:
-            depth = min(self.depth, tree.height - 1 - level)
-            gains, kept = self._gains(interactions, batch, place, now, level, depth, context)
+        while level < last:
+            depth = min(self.depth, last - level)
+            gains, kept = self._gains(place, items, level, depth)
             wide = branching**depth
-            order = np.lexsort((tree.items, place[tree.items]))
-            items = tree.items[order]  # grouped by node
-            offsets = np.searchsorted(place[items], np.arange(branching**level + 1)).astype(np.int64)
-            sizes = np.diff(np.arange(branching ** (level + depth) + 1) * len(items) // branching ** (level + depth))
-            current = (now[order, level + depth] - tree.begins[level + depth]) % wide
-            within = now[order, level] - tree.begins[level] == place[items]  # still below the node where it was
+            order = np.lexsort((items, place[items]))
+            mine = items[order]  # grouped by node
+            parents, counts = np.unique(place[mine], return_counts=True)
+            ends = np.arange(branching ** (level + depth) + 1) * len(tree.items) // branching ** (level + depth)
+            sizes = np.diff(ends).reshape(-1, wide)[parents]
             chosen = assigned(
-                gains[items],
-                offsets,
-                sizes.reshape(-1, wide).astype(np.int64),
-                np.where(within, current, -1).astype(np.int64),
-                threads=context.threads,
+                gains[mine],
+                np.concatenate([[0], counts.cumsum()]).astype(np.int64),
+                sizes.astype(np.int64),
+                self._current(place, mine, level, depth),
+                threads=self.context.threads,
             )
             before += kept
-            after += float(np.take_along_axis(gains[items], chosen[:, None].astype(np.int64), 1).sum())
-            place[items] = place[items] * wide + chosen
+            after += float(np.take_along_axis(gains[mine], chosen[:, None], 1).sum(dtype=np.float64))
+            place[mine] = place[mine] * wide + chosen
             level += depth
-            context.progress(level, tree.height - 1, f"learning the tree · level {level}")
-        order = np.lexsort((tree.items, place[tree.items]))
-        return Learnt(tree.items[order].astype(np.int32), before, after)
+        return before, after
+
+    def _current(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, depth: int) -> NDArray[np.int64]:
+        """Which descendant of the node `place` of `level` each item lies below in the tree as it is; -1 for none."""
+        now, begins = self._paths[items], self.tree.begins
+        below = (now[:, level + depth] - begins[level + depth]) % self.tree.branching**depth
+        return np.where(now[:, level] - begins[level] == place[items], below, -1).astype(np.int64)
+
+    @cached_property
+    def _paths(self) -> NDArray[np.int32]:
+        """int32 [catalog, height + 1]: the nodes from the root to each item's leaf in the tree as it is."""
+        return self.tree.ancestors(self.tree.leaves(len(self.network.encoder.seen)))
+
+    @cached_property
+    def _vectors(self) -> Tensor:
+        """The items' vectors (catalog, d)."""
+        return self.network.items()[:, :-1]
+
+    @cached_property
+    def _table(self) -> Tensor:
+        """The scorer's item side (inner nodes, width) of every inner node."""
+        inner = torch.arange(self.nodes.inner, device=self._vectors.device)
+        blocks = (self.nodes.above(self.network, some) for some in inner.split(ROWS_AT_ONCE))
+        return prepared(self.network.scorer, self.nodes.inner, blocks, False)
 
     def _gains(
-        self,
-        interactions: Interactions,
-        batch: int,
-        place: NDArray[np.int64],
-        now: NDArray[np.int32],
-        level: int,
-        depth: int,
-        context: Context,
+        self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, depth: int
     ) -> tuple[NDArray[np.float32], float]:
-        """What each item gains below each descendant, `depth` levels down, of the node `place` of `level`; and what all
-        have where they are `now`.
+        """What each item gains below each descendant, `depth` levels down, of the node `place` of `level`; and what
+        `items` have where they are in the tree as it is.
 
-        float32 [items, k^depth]: the log-likelihood of the nodes on the way from `level` down to the descendant, summed
-        over the item's moments and divided by the number of all moments.
+        float32 [catalog, k^depth]: the log-likelihood of the nodes on the way from `level` down to the descendant,
+        summed over the item's moments and divided by the number of all moments.
         """
-        tree, branching = self.tree, self.tree.branching
-        generator = torch.Generator().manual_seed(context.seed)  # every level looks at the same moments
-        windows = Windows(interactions, self.network.users.length, self.later, batch, generator, context.device)
-        gains = torch.zeros(len(place), branching**depth, dtype=torch.float64)
-        places, paths = torch.from_numpy(place), torch.full((len(place), depth), 1)
-        paths[torch.from_numpy(tree.items.astype(np.int64))] = torch.from_numpy(
-            now[:, level + 1 : level + depth + 1].astype(np.int64)
+        branching, begins = self.tree.branching, self.tree.begins
+        gains = np.zeros((len(place), branching**depth))
+        wanted = np.zeros(len(place), bool)
+        wanted[items] = True
+        kept, seen = 0.0, 0
+        for targets, asked, moments in self._moments(wanted, range(level + 1, level + depth + 1)):
+            seen += moments
+            if not len(targets):
+                continue
+            nodes = []
+            for down in range(1, depth + 1):
+                below = place[targets][:, None] * branching**down + np.arange(branching**down) + begins[level + down]
+                nodes.append(np.concatenate([below, self._paths[targets, level + down][:, None]], 1).astype(np.int32))
+            total = np.zeros((len(targets), 1))
+            for likelihood in self._likelihoods(asked, nodes):
+                total = np.repeat(total, branching, 1) + likelihood[:, :-1]
+                kept += float(likelihood[:, -1].sum(dtype=np.float64))
+            order = np.argsort(targets, kind="stable")
+            one, starts = np.unique(targets[order], return_index=True)
+            gains[one] += np.add.reduceat(total[order], starts)
+            if not self.subtrees:
+                share = (level + depth * min(1.0, seen / self.samples)) / (self.tree.height - 1)
+                self.context.progress(share, 1.0, "learning the tree")
+        return (gains / max(1, seen)).astype(np.float32), kept / max(1, seen)
+
+    def _moments(
+        self, wanted: NDArray[np.bool_], levels: range
+    ) -> Iterator[tuple[NDArray[np.int64], list[Asked], int]]:
+        """Batches of the moments that are looked at, always the same: the targets int64 [R] of those whose target is
+        `wanted`, what the scorer asks with at these, once or for each of `levels`, and the number of all moments."""
+        generator = torch.Generator().manual_seed(self.context.seed)
+        windows = Windows(
+            self.interactions, self.network.users.length, self.later, self.batch, generator, self.context.device
         )
-        items = self.network.items()[:, :-1]
-        ancestors = tree.ancestors(tree.leaves(len(place)))
-        raised = Raised(self.network, self.nodes, torch.from_numpy(ancestors).to(items.device))
-        seen, kept = 0, 0.0
+        raised = Raised(self.network, self.nodes, torch.from_numpy(self._paths).to(self._vectors.device))
+        mask, seen = torch.from_numpy(wanted), 0
         for users in windows.order():
             if seen >= self.samples:
                 break
             drawn = windows.draw(users)
             at, known = drawn.some(MOMENTS, generator)
-            targets = drawn.targets.gather(1, at).flatten()
+            moments = int(known.sum())
+            seen += moments
+            targets = drawn.targets.gather(1, at)
+            known = known & mask[targets.cpu().clamp(min=0)].to(known.device)
+            count = int(known.sum(1).max())
+            if not count:
+                yield np.zeros(0, np.int64), [], moments
+                continue
+            order = torch.argsort(~known, dim=1, stable=True)[:, :count]  # the wanted ones first
+            at, known, targets = (part.gather(1, order) for part in (at, known, targets))
             rows = torch.nonzero(known.flatten())[:, 0]
-            targets = targets[rows]
-            history = functional.embedding(drawn.history.clamp(min=0), items)
+            history = functional.embedding(drawn.history.clamp(min=0), self._vectors)
             states = self.network.users.windows(drawn, history)
-            asked = self.network.moments(at, states, history).ordered(rows)
-            total = torch.zeros(len(rows), 1)
-            for down in range(1, depth + 1):
-                if self.hierarchical:
-                    asked = raised.asked(level + down, at, states, drawn.history).ordered(rows)
-                below = places[targets.cpu()][:, None] * branching**down + torch.arange(branching**down)
-                scores = self._likelihood(asked, below + int(tree.begins[level + down]))
-                total = total.repeat_interleave(branching, 1) + scores
-                kept += float(self._likelihood(asked, paths[targets.cpu()][:, down - 1 : down]).double().sum())
-            gains.index_add_(0, targets.cpu(), total.double())
-            seen += len(rows)
-            context.progress(min(seen, self.samples), self.samples, f"learning the tree · level {level}")
-        return (gains / max(1, seen)).float().numpy(), kept / max(1, seen)
+            if self.hierarchical:
+                each = [raised.asked(level, at, states, drawn.history) for level in levels]
+            else:
+                each = [self.network.moments(at, states, history)]
+            if len(rows) < known.numel():
+                each = [one.ordered(rows) for one in each]
+            yield targets.flatten()[rows].cpu().numpy(), each, moments
 
-    def _likelihood(self, asked: Asked, nodes: Tensor) -> Tensor:
-        """The log-likelihood (R, C), but for a normaliser, of each moment's own inner nodes int64 (R, C)."""
-        needed, place = torch.unique(nodes, return_inverse=True)
-        table = self.network.scorer.items(self.nodes.above(self.network, needed.to(asked.state.device)))
-        scores = self.network.scorer.pairs(asked, functional.embedding(place.to(table.device), table)).cpu()
-        return functional.logsigmoid(scores) if self.loss == "bce" else scores
+    def _likelihoods(self, asked: list[Asked], nodes: list[NDArray[np.int32]]) -> list[NDArray[np.float32]]:
+        """`_likelihood` of the nodes int32 [R, C] of each level, asked for once or level by level."""
+        if len(asked) > 1:
+            return [self._likelihood(one, some) for one, some in zip(asked, nodes, strict=True)]
+        cuts = np.cumsum([some.shape[1] for some in nodes])[:-1]
+        return np.split(self._likelihood(asked[0], np.concatenate(nodes, 1)), cuts, 1)
+
+    def _likelihood(self, asked: Asked, nodes: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The log-likelihood float32 [R, C], but for a normaliser, of each moment's own inner nodes int32 [R, C]."""
+        scorer = PairScorer(self.network.scorer, asked, self._table)
+        scores = np.empty(nodes.shape, np.float32)
+
+        def work(lo: int, hi: int) -> None:
+            own = np.ascontiguousarray(nodes[lo:hi])
+            counts = np.full(hi - lo, nodes.shape[1])
+            scores[lo:hi] = scorer.part(lo, hi).pairs(own, counts)[:, : nodes.shape[1]]
+
+        in_parts(len(nodes), ROWS, self.context.threads, work)
+        return functional.logsigmoid(torch.from_numpy(scores)).numpy() if self.loss == "bce" else scores

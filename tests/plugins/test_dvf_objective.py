@@ -87,3 +87,21 @@ def test_the_step_goes_against_the_score(world, joint):
     moved = moved[moved.abs() > 0]
     assert len(moved) and torch.allclose(moved.abs(), size.expand_as(moved), atol=1e-6)
     assert torch.equal(before[:, -1], after[:, -1])
+
+
+@pytest.mark.parametrize("name", ["interests", "attention", "windows", "inner"])
+@torch.inference_mode()
+def test_moments_that_share_behaviours_ask_as_each_would_alone(world, name):
+    aim, batch = objective(world)
+    network, dim = aim.network, aim.network.encoder.dim
+    network.scorer = scorer_of(name, dim, 4, 16, 2)
+    items = network.items()
+    history = items[batch.history.clamp(min=0), :dim]
+    states = network.users.windows(batch, history)
+    at = torch.tensor([[0, 1, 5, 7]]).expand(len(history), -1)
+    together = network.moments(at, states, history)  # 16 looks back at 8 behaviours
+    for column in range(at.shape[1]):
+        alone = network.moments(at[:, column : column + 1], states, history)
+        rows = torch.arange(len(history)) * at.shape[1] + column
+        scores = [network.scorer.block(one, network.scorer.items(items)) for one in (together.ordered(rows), alone)]
+        torch.testing.assert_close(*scores)

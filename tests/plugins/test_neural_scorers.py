@@ -76,7 +76,7 @@ def formula(scorer, state, behaviours, known, ages, vector):
 def test_prepared_parts_give_the_formulas_score(name, inputs):
     state, behaviours, vectors = inputs
     made = scorer(name)
-    scores = made.block(made.asked(state, behaviours, AGES), made.items(vectors))
+    scores = made.block(made.asked(state, made.met(behaviours), AGES), made.items(vectors))
     assert scores.shape == (3, 7) and made.items(vectors).shape == (7, made.width)
     for row, known in enumerate(KNOWN):
         for column in range(7):
@@ -89,7 +89,7 @@ def test_prepared_parts_give_the_formulas_score(name, inputs):
 def test_pairs_are_scored_as_blocks_are(name, inputs):
     state, behaviours, vectors = inputs
     made = scorer(name)
-    asked, items = made.asked(state, behaviours, AGES), made.items(vectors)
+    asked, items = made.asked(state, made.met(behaviours), AGES), made.items(vectors)
     chosen = torch.tensor([[0, 3], [6, 6], [2, 1]])
     expected = made.block(asked, items).gather(1, chosen)
     torch.testing.assert_close(made.pairs(asked, items[chosen]), expected)
@@ -101,7 +101,7 @@ def test_pairs_are_scored_as_blocks_are(name, inputs):
 def test_every_weight_learns(name, inputs):
     state, behaviours, vectors = inputs
     made = scorer(name)
-    made.block(made.asked(state, behaviours, AGES), made.items(vectors)).square().sum().backward()
+    made.block(made.asked(state, made.met(behaviours), AGES), made.items(vectors)).square().sum().backward()
     assert all(weights.grad is not None and weights.grad.abs().sum() > 0 for weights in made.parameters())
 
 
@@ -112,15 +112,17 @@ def test_behaviours_beyond_the_window_do_not_matter(name, inputs):
     made = scorer(name)
     older = torch.cat([torch.randn(3, 2, 16), behaviours], 1)
     older_ages = torch.cat([torch.tensor([[7, 6], [0, 0], [0, 0]]), AGES], 1)
-    expected = made.block(made.asked(state, behaviours, AGES), made.items(vectors))
-    torch.testing.assert_close(made.block(made.asked(state, older, older_ages), made.items(vectors)), expected)
+    expected = made.block(made.asked(state, made.met(behaviours), AGES), made.items(vectors))
+    torch.testing.assert_close(
+        made.block(made.asked(state, made.met(older), older_ages), made.items(vectors)), expected
+    )
 
 
 @torch.inference_mode()
 def test_scores_stay_finite_for_long_vectors(inputs):
     state, behaviours, vectors = inputs
     made = scorer("attention")
-    scores = made.block(made.asked(50 * state, 50 * behaviours, AGES), made.items(50 * vectors))
+    scores = made.block(made.asked(50 * state, made.met(50 * behaviours), AGES), made.items(50 * vectors))
     assert scores.isfinite().all()
 
 
@@ -128,7 +130,7 @@ def test_scores_stay_finite_for_long_vectors(inputs):
 def test_an_untrained_dnn_is_nearly_the_inner_product():
     made = DNN(dim=8)
     state, vectors = torch.randn(2, 8), torch.randn(5, 9)
-    asked = made.asked(state, torch.zeros(2, 0, 16), torch.zeros(2, 0, dtype=torch.long))
+    asked = made.asked(state, made.met(torch.zeros(2, 0, 16)), torch.zeros(2, 0, dtype=torch.long))
     expected = state @ vectors[:, :8].T + vectors[:, 8]
     torch.testing.assert_close(made.block(asked, made.items(vectors)), expected, atol=0.3, rtol=0)
 
@@ -138,9 +140,8 @@ def test_an_untrained_attention_finds_what_shares_a_feature_with_a_behaviour():
     made = TargetAttention(dim=64, behaviours=2)
     features = torch.randn(3, 64, generator=torch.Generator().manual_seed(0)) / 32  # of length 1 / 4, as in encoders
     vectors = torch.cat([features, torch.zeros(3, 1)], 1)
-    asked = made.asked(
-        torch.zeros(1, 64), torch.cat([features[:1], torch.zeros(1, 64)], 1)[None], torch.ones(1, 1).long()
-    )
+    met = made.met(torch.cat([features[:1], torch.zeros(1, 64)], 1)[None])
+    asked = made.asked(torch.zeros(1, 64), met, torch.ones(1, 1).long())
     same, *others = made.block(asked, made.items(vectors))[0].tolist()
     assert same > max(others) + math.log(5)
 
