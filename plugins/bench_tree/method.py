@@ -51,7 +51,7 @@ class TreeMethod(NetworkMethod, ABC):
     branching: int = param(2, help="children of a node", low=2, high=1000)
     rounds: int = param(
         2,
-        help="trainings, each but the first on a tree that is learnt anew; epochs=0 is shared out among them",
+        help="trainings, each but the first on a tree that is learnt anew; they share out epochs and seconds",
         low=1,
         high=100,
     )
@@ -98,7 +98,9 @@ class TreeMethod(NetworkMethod, ABC):
         turns = list(range(0 if self.tree in ("clusters", "spectral") else 1, self.rounds + 1))
         with seeded(context.seed) as generator:
             self.network_ = self.fresh_network(data, self.counts_, context)
-            schedule = _shared(scheduled(self, self.counts_), len(turns), given=self.epochs > 0)
+            whole = scheduled(self, self.counts_)
+            each = {"epochs": -(-whole.epochs // len(turns)), "seconds": whole.seconds / len(turns)}
+            schedule = dataclasses.replace(whole, **each)
             for turn in turns:
                 if turn and turn == turns[0]:
                     self.tree_ = self._first_tree(data, context)
@@ -225,12 +227,6 @@ class TreeMethod(NetworkMethod, ABC):
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
         nodes = self.nodes_ if self.hierarchical else None
         return joined([index.answer(self.network_, nodes, part, k, beam, taper, threads, self.rule) for part in parts])
-
-
-def _shared(schedule: Schedule, rounds: int, given: bool) -> Schedule:
-    """One round's part of a schedule; of its epochs, where they are not a number `given` for each."""
-    epochs = schedule.epochs if given else -(-schedule.epochs // rounds)
-    return dataclasses.replace(schedule, epochs=epochs, seconds=schedule.seconds / rounds)
 
 
 def _apart(context: Context, turn: int) -> Context:

@@ -81,7 +81,7 @@ def test_what_does_not_train_by_level_refuses_hierarchical_behaviours(method, da
 
 def trained(method, data, **settings):
     """A method that has learnt and is indexed, and the milestones that it passed, by name."""
-    built = method(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "taper": 1.0, **settings})
+    built = method(**{**SMALL, "epochs": 12, "learning_rate": 0.01, "taper": 1.0, **settings})
     passed = {}
     context = Context(
         0,
