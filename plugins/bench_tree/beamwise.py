@@ -22,15 +22,14 @@ class Beamwise(TreeObjective):
     """Nodes that beam search visits with the scorer as it is, told apart by whether the best way on leads to a target.
 
     Learning Optimal Tree Models under Beam Search (OTM, ICML 2020). aware: the nodes of a moment are those that a
-    search with `beam` scores; otherwise, the paper's ablation, nodes drawn evenly on each level and the ancestors of
-    the targets. pseudo: an inner node is to be found if its child of the largest score is (computed from the targets
-    upwards; a node that is no target's ancestor is not); otherwise, the other ablation, if any leaf below it is a
-    target. The targets of a moment share their ancestors.
+    search with `beam` scores, from the first level that is learnt on; otherwise, the paper's ablation, nodes drawn
+    evenly on each level and the ancestors of the targets. pseudo: an inner node is to be found if its child of the
+    largest score is (computed from the targets upwards; a node that is no target's ancestor is not); otherwise, the
+    other ablation, if any leaf below it is a target. The targets of a moment share their ancestors.
 
     Departure: the leaves are also contrasted with the batch's negative items, as TDM's here, so that leaves which no
-    search has visited are ranked as well. `bce` is the mean over a level's wanted nodes plus the mean over the others,
-    which orders nodes as the paper's sum does (weights shift all scores of a moment alike); `softmax` contrasts the
-    wanted nodes with all that were visited.
+    search has visited are ranked as well. `bce` is the paper's, a mean over the nodes of a level; `softmax` contrasts
+    the wanted nodes with all that were visited.
     """
 
     def __init__(
@@ -82,17 +81,15 @@ class Beamwise(TreeObjective):
             rows = labels.any(1)
             each = (log_shares.masked_fill(~labels, 0.0).sum(1) / labels.sum(1).clamp(min=1))[rows]
             return -each.sum() / max(1, len(scores))
-        others = real & ~labels
-        wanted = (functional.softplus(-scores) * labels).sum(1) / labels.sum(1).clamp(min=1)
-        unwanted = (functional.softplus(scores) * others).sum(1) / others.sum(1).clamp(min=1)
-        return (wanted + unwanted).mean()
+        each = functional.softplus(torch.where(labels, -scores, scores))
+        return (each * real).sum() / real.sum().clamp(min=1)
 
     def visited(self, asked: Asked) -> dict[int, Tensor]:
         """The nodes int64 (R, V) of each level that a search scores, -1 for none."""
         kept = np.full((self.tree.height, len(asked)), self.beam)
         found, level = {}, self.tree.height
         everything = Leaves.all(self.tree, len(asked))
-        scored = list(descend(self.tree, _NodeScorer(self, asked), kept, OWN, everything))
+        scored = list(descend(self.tree, _NodeScorer(self, asked), kept, OWN, everything, self.levels[0]))
         for nodes, _, counts in reversed(scored):
             real = np.arange(nodes.shape[1]) < counts[:, None]
             found[level] = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import DataError
-from bench_tree.tree import Tree
+from bench_tree.tree import Tree, leaves_below
 
 ARRAYS = ("items", "begins", "parents")
 
@@ -41,6 +41,11 @@ class Grown:
     def widest(self) -> int:
         """Children of a node at most."""
         return int(np.diff(self.first).max())
+
+    @cached_property
+    def below(self) -> NDArray[np.float64]:
+        """float64 [2, height]: mean and standard deviation, over the nodes of each level, of the leaves below."""
+        return leaves_below(self.begins, self.first)
 
     @cached_property
     def paths(self) -> NDArray[np.int32]:

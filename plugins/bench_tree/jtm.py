@@ -11,7 +11,7 @@ from bench_neural.moments import InnerObjective
 from bench_neural.windows import later_share
 from bench_tree.beamwise import Beamwise
 from bench_tree.learning import TreeLearner
-from bench_tree.method import TreeMethod, only_by_level
+from bench_tree.method import TreeMethod, refuse_hierarchical
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.tree import Tree
@@ -43,8 +43,10 @@ class JTM(TreeMethod):
 
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         later = later_share(self.later, data.validation.targets)
-        parts = self.network_, self.nodes_, self.tree_, data.interactions, self.loss, self.depth, self.samples, later
-        learner = TreeLearner(*parts, self.batch, context, self.order == "subtrees", self.hierarchical)
+        parts = self.network_, self.nodes_, self.tree_, self.start(self.tree_.begins), data.interactions, self.loss
+        learner = TreeLearner(
+            *parts, self.depth, self.samples, later, self.batch, context, self.order == "subtrees", self.hierarchical
+        )
         self.network_.eval()
         with torch.inference_mode():
             found = learner.learn()
@@ -61,16 +63,20 @@ class OTM(JTM):
 
     Learning Optimal Tree Models under Beam Search (OTM, ICML 2020): the nodes to learn from are those that beam search
     scores, and an inner node is wanted if its child of the largest score is, up from the targets. The rounds before the
-    last are JTM's, as in the paper, which begins with JTM's tree; the last goes on from their scorer.
+    last are JTM's, as in the paper, which begins with JTM's tree; the last goes on from their scorer. Departures: see
+    bench_tree.beamwise, and the softmax of TDM here (`loss=bce` is the paper's).
     """
 
     aware: bool = param(True, help="learn from the nodes that beam search scores; or from nodes drawn evenly")
     pseudo: bool = param(True, help="an inner node is wanted if its best child is; or if any leaf below is a target")
     trained_beam: int = param(50, help="beam of the search whose nodes are learnt from", low=1, high=100_000)
 
+    def check(self, data: TrainingData) -> None:
+        super().check(data)
+        refuse_hierarchical(self)
+
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
         if not last:
             return super().objective(inner, generator, aims, last)
-        only_by_level(self)
         parts = self.network_, self.nodes_, self.tree_, inner, generator, aims
         return Beamwise(*parts, self.trained_beam, self.aware, self.pseudo)

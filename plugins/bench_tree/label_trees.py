@@ -13,7 +13,7 @@ from bench import Context, Requests, TrainingData, hookimpl, param
 from bench_neural.execution import use_threads
 from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
-from bench_tree.method import TreeMethod, only_by_level
+from bench_tree.method import TreeMethod, refuse_hierarchical
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.pathwise import Pathwise
@@ -31,8 +31,14 @@ class LabelTree(TreeMethod):
     whole_: tuple[Requests, Index, NDArray[np.float32]] | None = field(init=False, repr=False, default=None)
 
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
-        only_by_level(self)
         return Pathwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
+
+    def check(self, data: TrainingData) -> None:
+        super().check(data)
+        refuse_hierarchical(self)
+
+    def start(self, begins: NDArray[np.int64]) -> int:
+        return 1  # probabilities are products from the root on
 
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         return self.clustered(context)

@@ -25,6 +25,7 @@ from bench_tree.tree import Tree
 
 MOMENTS = 16  # of a window: what a window's states cost is shared by them
 ROWS = 256  # moments that a thread takes at a time
+WIDEST = 256  # descendants of a node between which its items are shared out, unless it has more children
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,16 @@ class TreeLearner:
     the lowest inner node does not matter. Departure: descendants keep the exact sizes of an even tree, where the paper
     bounds them by 2^(height - level).
 
-    samples: moments of training windows that are looked at, the same on every level; later: as in Windows;
-    hierarchical: behaviours are met as their ancestors on the level. Called in eval mode, without gradients.
+    first: the highest level that is learnt: nodes above say nothing; depth: fewer levels at a time where a node would
+    have more than WIDEST descendants; samples: moments of training windows that are looked at, the same on every level;
+    later: as in Windows; hierarchical: behaviours are met as their ancestors on the level. Called in eval mode, without
+    gradients.
     """
 
     network: Network
     nodes: Nodes
     tree: Tree
+    first: int
     interactions: Interactions
     loss: str
     depth: int
@@ -73,7 +77,7 @@ class TreeLearner:
         place = np.full(len(self.network.encoder.seen), -1, np.int64)  # of the node, within its level, of each item
         place[items] = 0
         last = tree.height - 1
-        first = min(self.depth, last) if self.subtrees else last
+        first = min(self._deep, last) if self.subtrees else last
         before, after = self._below(place, items, 0, first)
         if first < last:
             top = place[items]
@@ -90,7 +94,7 @@ class TreeLearner:
         tree, branching = self.tree, self.tree.branching
         before = after = 0.0
         while level < last:
-            depth = min(self.depth, last - level)
+            depth = min(self._deep, last - level)
             gains, kept = self._gains(place, items, level, depth)
             wide = branching**depth
             order = np.lexsort((items, place[items]))
@@ -110,6 +114,14 @@ class TreeLearner:
             place[mine] = place[mine] * wide + chosen
             level += depth
         return before, after
+
+    @property
+    def _deep(self) -> int:
+        """Levels that are assigned at a time."""
+        depth = self.depth
+        while depth > 1 and self.tree.branching**depth > WIDEST:
+            depth -= 1
+        return depth
 
     def _current(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, depth: int) -> NDArray[np.int64]:
         """Which descendant of the node `place` of `level` each item lies below in the tree as it is; -1 for none."""
@@ -148,15 +160,19 @@ class TreeLearner:
         wanted = np.zeros(len(place), bool)
         wanted[items] = True
         kept, seen = 0.0, 0
-        for targets, asked, moments in self._moments(wanted, range(level + 1, level + depth + 1)):
+        learnt = range(max(level + 1, self.first), level + depth + 1)
+        if not learnt:
+            return gains.astype(np.float32), 0.0
+        for targets, asked, moments in self._moments(wanted, learnt):
             seen += moments
             if not len(targets):
                 continue
             nodes = []
-            for down in range(1, depth + 1):
-                below = place[targets][:, None] * branching**down + np.arange(branching**down) + begins[level + down]
-                nodes.append(np.concatenate([below, self._paths[targets, level + down][:, None]], 1).astype(np.int32))
-            total = np.zeros((len(targets), 1))
+            for one in learnt:
+                below = place[targets][:, None] * branching ** (one - level) + np.arange(branching ** (one - level))
+                own = self._paths[targets, one][:, None]
+                nodes.append(np.concatenate([below + begins[one], own], 1).astype(np.int32))
+            total = np.zeros((len(targets), branching ** (learnt.start - level - 1)))
             for likelihood in self._likelihoods(asked, nodes):
                 total = np.repeat(total, branching, 1) + likelihood[:, :-1]
                 kept += float(likelihood[:, -1].sum(dtype=np.float64))

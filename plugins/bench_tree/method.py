@@ -23,11 +23,11 @@ from bench_neural.table import prepared
 from bench_neural.training import Outcome, Schedule, fit, scheduled
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Batch, Windows, later_share
-from bench_tree.building import category_order, cluster_order, random_order, spectral_order
+from bench_tree.building import SPECTRAL_ITEMS, category_order, cluster_order, random_order, spectral_order
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims, Levelwise, TreeObjective
 from bench_tree.serving import Index
-from bench_tree.tree import Tree
+from bench_tree.tree import Tree, first_learnt
 
 REQUESTS_AT_ONCE = 64
 VALIDATION_REQUESTS, VALIDATION_BEAM = 500, 100
@@ -47,6 +47,9 @@ class TreeMethod(NetworkMethod, ABC):
         "vectors that are learnt before, without a tree; spectral: halves of their graph of near neighbours",
         choices=("category", "random", "clusters", "spectral"),
     )
+    category: str = param(
+        "", help="tree=category: the feature of the catalog that items are sorted by; empty: the first"
+    )
     moments: int = param(2, help="moments of a window at which nodes are learnt", low=1, high=10_000)
     branching: int = param(2, help="children of a node", low=2, high=1000)
     rounds: int = param(
@@ -60,7 +63,12 @@ class TreeMethod(NetworkMethod, ABC):
     )
     lifted: bool = param(False, help="inner nodes also have the side information of the items below")
     hierarchical: bool = param(False, help="tdm, jtm: a level's nodes meet behaviours as their ancestors on that level")
-    first_level: int = param(3, help="the highest level of the tree that is learnt", low=1, high=64)
+    first_level: int = param(
+        0,
+        help="the highest level of the tree that is learnt and searched; 0: the first of eight nodes or more",
+        low=0,
+        high=64,
+    )
     level_negatives: tuple[int, ...] = param(
         (64, 32),
         help="nodes drawn a batch and level, from the level above the leaves up, the last number for all above",
@@ -91,17 +99,30 @@ class TreeMethod(NetworkMethod, ABC):
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         """The tree of the next round, and its nodes as that begins with them."""
 
+    def check(self, data: TrainingData) -> None:
+        """Raises ParameterError where the parameters do not go with one another or with the data."""
+        if self.tree == "spectral" and data.catalog.size > SPECTRAL_ITEMS:
+            raise ParameterError(
+                f"tree=spectral takes catalogs of up to {SPECTRAL_ITEMS:,} items, this one has {data.catalog.size:,}: "
+                "leave it at clusters"
+            )
+
+    def start(self, begins: NDArray[np.int64]) -> int:
+        """The highest level that is learnt and searched of a tree whose levels begin at the nodes `begins`."""
+        return first_learnt(begins, self.first_level)
+
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:
+        self.check(data)
         use_threads(context.threads)
         self.counts_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
         turns = list(range(0 if self.tree in ("clusters", "spectral") else 1, self.rounds + 1))
         with seeded(context.seed) as generator:
             self.network_ = self.fresh_network(data, self.counts_, context)
             whole = scheduled(self, self.counts_)
-            each = {"epochs": -(-whole.epochs // len(turns)), "seconds": whole.seconds / len(turns)}
-            schedule = dataclasses.replace(whole, **each)
-            for turn in turns:
+            cuts = [whole.epochs * at // len(turns) for at in range(len(turns) + 1)]
+            for turn, epochs in zip(turns, np.diff(cuts).tolist(), strict=True):
+                schedule = dataclasses.replace(whole, epochs=max(1, epochs), seconds=whole.seconds / len(turns))
                 if turn and turn == turns[0]:
                     self.tree_ = self._first_tree(data, context)
                     self.nodes_ = self._nodes(self.tree_, learnt=False)
@@ -131,7 +152,7 @@ class TreeMethod(NetworkMethod, ABC):
         items = np.arange(data.catalog.size, dtype=np.int32)
         order = random_order(items, context.rng)
         if self.tree == "category":
-            order = category_order(data.catalog, items, context.rng)
+            order = category_order(data.catalog, items, context.rng, self.category)
         return Tree.of_order(order, self.branching)
 
     def _nodes(self, tree: Tree, learnt: bool) -> Nodes:
@@ -168,7 +189,7 @@ class TreeMethod(NetworkMethod, ABC):
                 return validation_recall(states, items, validation)
 
             return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
-        levels = self.first_level, self.level_negatives
+        levels = self.start(self.tree_.begins), self.level_negatives
         aims = Aims(self.moments, self.joint, self.loss, later, *levels, self.hierarchical)
         objective = self.objective(inner, generator, aims, last)
         candidates = data.catalog.candidates()
@@ -219,6 +240,7 @@ class TreeMethod(NetworkMethod, ABC):
         if phase == "train":
             self.network_ = self.load_network(folder, context)
             self.tree_ = Tree.load(folder)
+            self.tree_.fits(np.arange(len(self.network_.encoder.seen)))
             self.nodes_ = Nodes.load(folder, device_of(context))
         else:
             self.index_ = Index.load(folder, device_of(context))
@@ -226,7 +248,8 @@ class TreeMethod(NetworkMethod, ABC):
     def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
         nodes = self.nodes_ if self.hierarchical else None
-        return joined([index.answer(self.network_, nodes, part, k, beam, taper, threads, self.rule) for part in parts])
+        how = k, beam, taper, threads, self.rule, self.start(index.levels.begins)
+        return joined([index.answer(self.network_, nodes, part, *how) for part in parts])
 
 
 def _apart(context: Context, turn: int) -> Context:
@@ -238,7 +261,7 @@ def _apart(context: Context, turn: int) -> Context:
     return dataclasses.replace(context, checkpoint=folder)
 
 
-def only_by_level(method: TreeMethod) -> None:
+def refuse_hierarchical(method: TreeMethod) -> None:
     """Raises ParameterError where a method that does not train level by level is asked for hierarchical behaviours."""
     if method.hierarchical:
         raise ParameterError("hierarchical=True is for tdm and jtm, which train level by level: leave it out here")

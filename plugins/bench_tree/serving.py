@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,7 @@ from bench_tree.search import beam_search
 from bench_tree.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """vectors (N, d + 1) of the catalog; levels: the tree; answers int32 [leaves]: the item of each leaf, -1 where it
     may not be answered; table (nodes, width): the scorer's item side of every node, float32 or bfloat16.
@@ -62,13 +63,20 @@ class Index:
         taper: float,
         threads: int,
         rule: str,
+        start: int,
     ) -> Answer:
-        """The k best that the beam search finds for each request; called without gradients. nodes: where behaviours are
-        met as their ancestors on each level, else None."""
+        """The k best that the beam search, from level `start` on, finds for each request; called without gradients.
+        nodes: where behaviours are met as their ancestors on each level, else None."""
         scorer: Scorer = PairScorer(network.scorer, network.requests(requests, self.vectors), self.table)
         if nodes is not None:
             scorer = LevelScorer(self.levels.begins, self._by_level(network, nodes, requests))
-        return beam_search(self.levels, self.answers, scorer, beam, k, requests.exclude, threads, rule, taper)
+        search = self.levels, self.answers, scorer, beam, k, requests.exclude
+        return beam_search(*search, threads, rule, taper, start, self.share)
+
+    @cached_property
+    def share(self) -> float:
+        """Of the leaves that have an answer."""
+        return float((self.answers >= 0).mean())
 
     def _by_level(self, network: Network, nodes: Nodes, requests: Requests) -> list[PairScorer]:
         """The scorer of each level's nodes."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from bench import DataError
 
+EIGHT = 8  # nodes; to tell fewer apart saves nothing
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -36,6 +38,8 @@ class Tree:
         balanced tree of so many items.
         """
         items, codes = np.asarray(items, np.int64), np.asarray(codes, np.int64)
+        if len(items) and items.min() < 0:
+            raise DataError(f"a leaf holds item {items.min()}: items are numbered from 0")
         if not len(items) or len(items) != len(codes) or branching < 2:
             found = f"{len(items)} items, {len(codes)} leaves, branching {branching}"
             raise DataError(f"a tree needs items, a leaf for each and two or more branches: there are {found}")
@@ -115,9 +119,9 @@ class Tree:
         return np.diff(self.begins)
 
     @cached_property
-    def codes_of_nodes(self) -> NDArray[np.int64]:
-        """int64 [nodes]: each node's place among the k^l of its level in a full tree."""
-        return np.concatenate(self._levels)
+    def below(self) -> NDArray[np.float64]:
+        """float64 [2, height]: mean and standard deviation, over the nodes of each level, of the leaves below."""
+        return leaves_below(self.begins, self.first)
 
     def leaves(self, size: int) -> NDArray[np.int32]:
         """int32 [size]: the leaf (a node) of each catalog id, -1 for one that is not in the tree."""
@@ -178,6 +182,24 @@ class Tree:
             return cls.of_codes(items, codes, branching)
         except DataError as error:
             raise DataError(f"{folder}: {error}") from error
+
+
+def leaves_below(begins: NDArray[np.int64], first: NDArray[np.int32]) -> NDArray[np.float64]:
+    """float64 [2, height]: mean and standard deviation, over the nodes of each level, of the leaves below; begins,
+    first: see Tree."""
+    counts, found = np.ones(int(begins[-1] - begins[-2]), np.int64), []
+    for level in range(len(begins) - 3, -1, -1):
+        counts = np.add.reduceat(counts, first[begins[level] : begins[level + 1]] - begins[level + 1])
+        found.append((counts.mean(), counts.std()))
+    return np.array(found[::-1]).T
+
+
+def first_learnt(begins: NDArray[np.int64], asked: int) -> int:
+    """The highest level of a tree that is learnt and searched: the one `asked` for, 0: the first of EIGHT nodes or
+    more; the leaves' where there is none."""
+    wide = np.flatnonzero(np.diff(begins) >= EIGHT)
+    height = len(begins) - 2
+    return min(asked or (int(wide[0]) if len(wide) else height), height)
 
 
 def height_of(size: int, branching: int) -> int:

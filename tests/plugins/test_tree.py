@@ -53,7 +53,9 @@ def test_any_leaves_of_the_full_tree_do(size, branching, seed):
     path = tree.ancestors(tree.leaves(size))
     for level in range(tree.height + 1):
         expected = codes // branching ** (tree.height - level)
-        assert (tree.codes_of_nodes[path[:, level]] == expected).all()
+        assert (tree._levels[level][path[:, level] - tree.begins[level]] == expected).all()
+    below = [np.unique(codes // branching**up, return_counts=True)[1] for up in range(tree.height, 0, -1)]
+    np.testing.assert_allclose(tree.below, np.transpose([(one.mean(), one.std()) for one in below]))
     assert tree.sizes.tolist() == [len(np.unique(codes // branching**up)) for up in range(tree.height, -1, -1)]
 
 

@@ -17,7 +17,7 @@ class Known(Beamwise):
         self.tree, self.beam, self.table, self.device = tree, beam, table, torch.device("cpu")
         self.begins = [int(begin) for begin in tree.begins]
         self.first = torch.from_numpy(tree.first.astype(np.int64))
-        self.levels = range(1, tree.height + 1)
+        self.levels = range(TreeLabels(tree).first_level(beam), tree.height + 1)
 
     def scores(self, asked, nodes):
         return self.table.gather(1, nodes.clamp(min=0))

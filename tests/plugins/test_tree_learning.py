@@ -33,7 +33,7 @@ def learner(request):
     method = JTM(tree="random", rounds=1, epochs=1, seconds=0.0, **small, **request.param)
     method.train(data, context)
     method.network_.eval()
-    parts = method.network_, method.nodes_, method.tree_, data.interactions, method.loss, 2, SAMPLES, 0.0
+    parts = method.network_, method.nodes_, method.tree_, 1, data.interactions, method.loss, 2, SAMPLES, 0.0
     return TreeLearner(*parts, method.batch, context, hierarchical=method.hierarchical)
 
 

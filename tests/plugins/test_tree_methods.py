@@ -114,8 +114,7 @@ def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(me
 def test_jtm_moves_the_items_of_a_random_tree_to_where_they_are_likelier(data):
     built, passed, _ = trained(JTM, data, tree="random")
     assert passed["tree"]["after"] > passed["tree"]["log-likelihood before"]
-    shelves = np.sort(built.tree_.items // 100)
     lowest = built.tree_.ancestors(built.tree_.leaves(2000))[:, 5]  # the 32 nodes of level 5
     met = np.unique(data.interactions.items)
     apart = [len(np.unique(met[lowest[met] == node] // 100)) for node in np.unique(lowest)]
-    assert len(np.unique(shelves)) == 20 and np.mean(apart) < 15, "shelves come together in nodes"
+    assert np.mean(apart) < 15, "shelves come together in nodes"

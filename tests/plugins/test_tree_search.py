@@ -10,7 +10,7 @@ from scipy.special import log_expit, log_softmax
 
 from bench import Ragged
 from bench_tree.search import beam_search, widths
-from bench_tree.tree import Tree, height_of
+from bench_tree.tree import Tree, first_learnt, height_of
 
 
 class Table:
@@ -135,8 +135,46 @@ def test_leaves_without_an_answer_are_passed_over():
     assert sorted(answer.ids[0].tolist()) == [-1, 0, 1, 2, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize(("size", "branching"), [(1100, 2), (3883, 3), (1500, 8)])
+@pytest.mark.parametrize("rule", ["own", "softmax"])
+def test_as_many_are_answered_as_are_asked_for_whatever_the_shape(size, branching, rule):
+    """Few leaves below a node, some of them without an answer, and items that are excluded where the search goes."""
+    rng = np.random.default_rng(size)
+    tree = Tree.of_order(rng.permutation(size), branching)
+    scores = np.tile(scores_of(tree, rng), (3, 1))
+    items = np.where(np.arange(size) % 4 == 0, tree.items, -1).astype(np.int32)
+    top = np.argsort(-scores[0, tree.begins[-2] :])
+    exclude = Ragged.from_rows([[], np.sort(items[top][items[top] >= 0][:50]), []])
+    answer = beam_search(tree, items, Table(scores), 5, 200, exclude, rule=rule, taper=0.5, start=2, share=0.25)
+    assert (answer.ids >= 0).all()
+    assert not np.isin(answer.ids[1], exclude[1]).any()
+    every = beam_search(tree, items, Table(scores), 5, size, exclude, rule=rule, start=2, share=0.25)
+    assert [(row >= 0).sum() for row in every.ids] == [size // 4 + (size % 4 > 0) - len(row) for row in exclude]
+
+
+def scores_of(tree, rng):
+    """Scores float32 [nodes]: each that of the best leaf below it, and some noise."""
+    scores = np.empty(len(tree), np.float32)
+    scores[tree.begins[-2] :] = np.sort(rng.normal(size=len(tree.items)))
+    for node in range(int(tree.begins[-2]) - 1, -1, -1):
+        scores[node] = scores[tree.first[node] : tree.first[node + 1]].max() + rng.normal()
+    return scores
+
+
+def test_the_search_does_not_begin_above_what_was_learnt():
+    tree = Tree.of_order(np.arange(64))
+    scores = np.zeros((1, len(tree)), np.float32)
+    scores[:, 3] = -9.0  # a quarter of the leaves, below a node that nothing taught
+    scores[:, tree.begins[-2] :] = np.arange(64)[::-1]
+    found = beam_search(tree, tree.items, Table(scores), 2, 2, Ragged.empty(1), start=3)
+    assert found.work.tolist() == [8 + 3 * 4]
+    assert [first_learnt(tree.begins, asked) for asked in (0, 1, 9)] == [3, 1, 6]
+    assert first_learnt(Tree.of_order(np.arange(300), 16).begins, 0) == 1
+    assert first_learnt(Tree.of_order(np.arange(3)).begins, 0) == 2
+
+
 def test_the_beam_narrows_towards_the_root_but_leaves_room_for_k():
     tree = Tree.of_order(np.arange(64))
     kept = widths(tree, 10, 8, np.array([0, 40]), 0.5)
     assert kept[:, 0].tolist() == [1, 1, 2, 3, 5, 10]
-    assert kept[:, 1].tolist() == [1, 2, 3, 6, 12, 24]  # 48 leaves lie below 24 nodes
+    assert kept[:, 1].tolist() == [1, 2, 3, 6, 12, 10]  # 48 leaves lie below 12 nodes; the next looks for itself
