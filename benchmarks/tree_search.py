@@ -6,16 +6,19 @@ For each size: a catalog whose items have clustered vectors, a tree over them by
 the means of their items, and an untrained scorer (DNN + target attention) in bfloat16; 256 requests of 30 items of one
 cluster each. The search costs what it costs whatever the weights, since all rounds are made. Then training: batches of
 each objective over a log of 32 windows a batch, its samples (moments whose nodes are learnt) a second, and the share of
-the time spent in matrix products (torch's profiler).
+the time spent in matrix products (torch's profiler). Last JTM's learning of the tree, level by level and subtree by
+subtree, after the training of a few batches on a random tree.
 
 The record, of each size: height; nodes, the mean scored for a request of 10 answers; share, of the catalog; bound, beam
 x branching x (levels below the first); milliseconds a request, 64 requests a call; index_seconds. Of each objective:
-samples_per_second, matrix_share.
+samples_per_second, matrix_share. Of each order of learning: seconds, the mean log-likelihood of the paths before and
+after, and whether both led to the same tree.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import time
@@ -57,6 +60,8 @@ def main() -> None:
     for method in METHODS:
         record["training"][method.__name__.lower()] = training(method, options)
         print(f"{method.__name__}: {record['training'][method.__name__.lower()]}", flush=True)
+    record["learning"] = learning(options)
+    print(f"JTM's tree: {record['learning']}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -124,7 +129,8 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         requests = asked(data.interactions.by_user)
 
         def answer(part: Requests) -> NDArray[np.int32]:
-            found = index.answer(method.network_, None, part, 10, options.beam, 1.0, options.threads, "own")
+            how = 10, options.beam, 1.0, options.threads, "own", method.start(index.levels.begins)
+            found = index.answer(method.network_, None, part, *how)
             assert found.work is not None
             return found.work
 
@@ -143,6 +149,25 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
     }
 
 
+def learning(options: argparse.Namespace) -> dict[str, Any]:
+    """What learning a tree anew costs in each order, after some training on a random one."""
+    data, found = made(options.train_items, USERS, LENGTH), {}
+    method = JTM(tree="random", rounds=1, epochs=1, samples=20_000)
+    method.train(data, context(options.threads))
+    method.network_.eval()
+    with torch.inference_mode():
+        for order in ("levels", "subtrees"):
+            begun = time.perf_counter()
+            learnt = dataclasses.replace(method, order=order)
+            learnt.network_, learnt.nodes_, learnt.tree_ = method.network_, method.nodes_, method.tree_
+            outcome = learnt.learner(data, context(options.threads)).learn()
+            spent = time.perf_counter() - begun
+            found[order] = {"seconds": spent, "before": outcome.before, "after": outcome.after}
+            found.setdefault("same", outcome.order)
+    found["same"] = bool((found["same"] == outcome.order).all())
+    return found
+
+
 def training(kind: type[TreeMethod], options: argparse.Namespace) -> dict[str, float]:
     """How fast one method's last round learns, and how much of that is matrix products."""
     data = made(options.train_items, USERS, LENGTH)
@@ -154,7 +179,8 @@ def training(kind: type[TreeMethod], options: argparse.Namespace) -> dict[str, f
         inner = InnerObjective(
             method.network_, counts, method.sampler(counts, generator, "cpu"), method.negatives, later=0.5
         )
-        aims = Aims(method.moments, method.joint, method.loss, 0.5, method.first_level, method.level_negatives)
+        start = method.start(method.tree_.begins)
+        aims = Aims(method.moments, method.joint, method.loss, 0.5, start, method.level_negatives)
         objective = method.objective(inner, generator, aims, last=True)
         model = torch.nn.ModuleDict({"network": method.network_, "nodes": method.nodes_})
         optimiser = Optimiser(model, 1e-3, 1e-3, 0.0, 1.0)

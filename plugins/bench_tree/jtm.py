@@ -41,15 +41,17 @@ class JTM(TreeMethod):
         choices=("levels", "subtrees"),
     )
 
-    def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
+    def learner(self, data: TrainingData, context: Context) -> TreeLearner:
+        """What assigns the items anew by the scorer as it is."""
         later = later_share(self.later, data.validation.targets)
         parts = self.network_, self.nodes_, self.tree_, self.start(self.tree_.begins), data.interactions, self.loss
-        learner = TreeLearner(
-            *parts, self.depth, self.samples, later, self.batch, context, self.order == "subtrees", self.hierarchical
-        )
+        how = self.depth, self.samples, later, self.batch, context, self.order == "subtrees", self.hierarchical
+        return TreeLearner(*parts, *how)
+
+    def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:
         self.network_.eval()
         with torch.inference_mode():
-            found = learner.learn()
+            found = self.learner(data, context).learn()
         context.milestone("tree", **{"log-likelihood before": found.before, "after": found.after})
         if found.after <= found.before:  # the upper levels are assigned without a look at the lower ones
             return self.tree_, self.nodes_
