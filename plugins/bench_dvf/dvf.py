@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, Ragged, Requests, TrainingData, hookimpl, param
+from bench import Answer, Catalog, Context, ParameterError, Ragged, Requests, TrainingData, hookimpl, param
 from bench_dvf.mining import MiningWindows
 from bench_dvf.objective import Aims, Objective
 from bench_dvf.searching import Way, answer
@@ -69,7 +69,11 @@ class DVF(NetworkMethod):
     )
     links: int = param(32, phase="index", help="M: links a node, twice as many at the bottom", low=2, high=256)
     ef_construction: int = param(
-        0, phase="index", help="candidates looked at to link a node; 0: the structure's own", low=0, high=100_000
+        0,
+        phase="index",
+        help="layered, hnsw, hnswlib: candidates looked at to link a node; 0: the structure's own",
+        low=0,
+        high=100_000,
     )
     covisited: int = param(
         8, phase="index", help="further links a node to items often met soon before or after it", low=0, high=COVISITS
@@ -93,7 +97,7 @@ class DVF(NetworkMethod):
     share: float = param(
         0.1,
         phase="query",
-        help="at most this share of the candidates is scored, or 2.25 k and the excluded where that is more",
+        help="walk=beam: at most this share of the candidates is scored, or 2.25 k and the excluded where that is more",
         low=0.0001,
         high=1.0,
         sweep=(0.02, 0.05, 0.1, 0.2),
@@ -132,6 +136,15 @@ class DVF(NetworkMethod):
 
     covisits_: Ragged = field(init=False, repr=False)
     index_: Index = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ParameterError where parameters do not go with one another."""
+        if self.smoothing and self.scorer == "inner":
+            raise ParameterError("smoothing is of the whole score, which scorer=inner has none of: leave one out")
+        if self.ef_construction and self.structure in ("knn", "medoids"):
+            raise ParameterError(f"ef_construction is not for structure={self.structure}: leave it out")
+        if self.walk == "classic" and self.structure == "medoids":
+            raise ParameterError("walk=classic descends from layer to layer, which structure=medoids does not link")
 
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:

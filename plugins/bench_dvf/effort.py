@@ -19,8 +19,11 @@ def fitted(
 
     The paper's search starts at the highest layer (of those that `widths` names) with as many nodes as its beam is
     wide. In a catalog of some thousands that is the bottom: all would be scored. There it starts at the largest layer
-    that takes a third of the bound, with a beam of half the layer. A quota is at most a twelfth of the bound.
+    that takes a third of the bound, with a beam of half the layer. Layers that `widths` does not name have its first
+    number. A quota is at most a twelfth of the bound.
     """
+    more = max(0, len(graph.layers) - len(widths))
+    widths, rounds = (widths[0],) * more + widths, (rounds[0],) * (len(widths) + more - len(rounds)) + rounds
     limit = math.ceil(share * len(graph))
     quota = min(quota, max(1, limit // ROUNDS))
     effort = Effort(widths, rounds, limit, quota, patience=patience)

@@ -55,6 +55,6 @@ def nearest_entries(index: Index, asked: Asked, count: int) -> Tensor | None:
     """The `count` nodes int64 (B, count) of the second layer with the largest inner products; None for a count of 0."""
     if not count or len(index.graph.layers) < 2:
         return None
-    items = np.maximum(index.graph.items[: len(index.graph.layers[1])], 0).astype(np.int64)
+    items = index.graph.ids[: len(index.graph.layers[1])].astype(np.int64)
     inner = asked.state @ index.vectors[torch.from_numpy(items).to(index.vectors.device)].T
     return inner.topk(min(count, len(items))).indices

@@ -78,8 +78,7 @@ def updated(
     vectors, table = network.items(), index.table
     graph = index.graph.without(removed) if len(removed) else index.graph
     if len(added):
-        known = np.where(graph.items >= 0, graph.items, 0)  # a removed node keeps its links, wherever it lies
-        old, new = (placed(vectors, items, bias_weight) for items in (known, added))
+        old, new = (placed(vectors, items, bias_weight) for items in (graph.ids, added))
         graph = insert(graph, old, new, added, links=links, threads=threads)
         more = rows(network, vectors, graph.items[len(index.graph) :], table.dtype == torch.bfloat16)
         table = torch.cat([table, more])

@@ -37,12 +37,12 @@ def _search(graph: Graph, scorer: Scorer, ef: int, k: int, exclude: Ragged, entr
     room = np.full(len(exclude), len(graph), np.int64)
     width = max(ef, k)  # as faiss has it: what the ef best leave behind may be answered
     walk = Walk(graph, scorer, k, exclude, width, room)
-    walk.work += above
     walk.score_entries(entries, width)
     while walk.round(0, width, np.ones(len(entries), np.int64), reach=ef):
         pass
     while walk.widen():
         pass
+    walk.work += above
     return walk.answer()
 
 

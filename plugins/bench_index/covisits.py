@@ -45,9 +45,9 @@ def with_covisits(graph: Graph, met: Ragged, most: int) -> Graph:
     """`graph` with up to `most` more links a node at the bottom, to the items that `met` (see `covisits`) has for its
     item and to which it has none yet. Those that are no nodes are passed over."""
     size = len(met)
-    nodes = np.full(size + 1, -1, np.int32)  # of each item; the last place is that of the removed
-    nodes[graph.items] = np.arange(len(graph), dtype=np.int32)
-    nodes[-1] = -1
+    nodes = np.full(size, -1, np.int32)  # of each item
+    there = np.flatnonzero(graph.items >= 0)
+    nodes[graph.items[there]] = there
     layer = graph.layers[0]
     table, counts = np.empty((len(graph), most), np.int32), np.zeros(len(graph), np.int64)
     _choose(layer.offsets, layer.values, graph.items, met.offsets, met.values, nodes, table, counts)

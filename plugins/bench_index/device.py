@@ -97,7 +97,7 @@ class _Walk:
         self.scores = torch.full((batch, width), -torch.inf, device=device)
         self.fresh = torch.zeros(batch, width, dtype=torch.bool, device=device)
         self.improved = torch.zeros(batch, dtype=torch.bool, device=device)
-        self.pool: list[tuple[Tensor, Tensor]] = []
+        self.pool: list[tuple[Tensor, Tensor]] = [(self.beam[:, :0], self.scores[:, :0])]
         highest = max(int(graph.items.max()) if self.none else 0, int(exclude.values.max(initial=0)))
         self.ids = highest + 1
         self.barred = torch.from_numpy(exclude.rows() * self.ids + exclude.values).to(device)  # sorted

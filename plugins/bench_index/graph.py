@@ -16,10 +16,10 @@ from bench import DataError, Ragged
 class Graph:
     """Nodes 0 .. N - 1, sorted by the highest layer that they reach, so that each layer holds a prefix of them.
 
-    items int32 [N], the catalog id of each node, -1 for one that has left the catalog: it is expanded like any other
-    but never answered; layers[l], the links of layer l in CSR form (a Ragged of int32 node numbers: values and row
-    splits, as in the DVF article), 0 the bottom with all N nodes, each higher one shorter. The rows that a layer has in
-    item-side arrays can thus be had as the slice [: len(layers[l])] without a gather.
+    items int32 [N], the catalog id of each node, -1 - id for one that has left the catalog: it is expanded like any
+    other but never answered; layers[l], the links of layer l in CSR form (a Ragged of int32 node numbers: values and
+    row splits, as in the DVF article), 0 the bottom with all N nodes, each higher one shorter. The rows that a layer
+    has in item-side arrays can thus be had as the slice [: len(layers[l])] without a gather.
     """
 
     items: NDArray[np.int32]
@@ -35,7 +35,12 @@ class Graph:
 
     def without(self, items: NDArray[np.integer]) -> Graph:
         """This graph when `items` (catalog ids, in any order) have left the catalog: its links stay as they are."""
-        return replace(self, items=np.where(np.isin(self.items, items), np.int32(-1), self.items))
+        return replace(self, items=np.where(np.isin(self.items, items), -1 - self.items, self.items))
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """int32 [N]: the catalog id of each node, of those that have left it too."""
+        return np.where(self.items < 0, -1 - self.items, self.items)
 
     def save(self, folder: Path) -> None:
         """Write `items.npy` and two arrays a layer into `folder`."""

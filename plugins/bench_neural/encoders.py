@@ -94,7 +94,9 @@ class ItemEncoder(nn.Module):
 class ItemBias(nn.Module):
     """One number an item that is added to its scores: at first the log of its training frequency, around 0.
 
-    counts int64 [training items]: interactions of each. Items that training never saw share the smallest at first.
+    counts int64 [training items]: interactions of each. Items that training never saw share the smallest, which is not
+    learnt: they are mostly rarer than any that it saw, and one learnt from hidden ids, which are popular, would let
+    all of them flood the answers.
     """
 
     def __init__(self, counts: NDArray[np.int64]) -> None:

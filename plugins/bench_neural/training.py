@@ -205,7 +205,7 @@ def fit(
         course.batch = 0
         note = f" · {measure} {reached:.4f}"
         context.log.info("epoch %d: loss %.4f, validation %s %.4f", course.epoch, course.loss, measure, reached)
-        if reached > course.best:
+        if not reached <= course.best:  # nan, of no requests: the latest
             course.best, course.best_epoch, best = reached, course.epoch, _copy(model)
         keep()
     if best:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,14 +28,15 @@ def some_of(evaluation: Evaluation, rng: np.random.Generator, most: int = MOST_R
 
 
 def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: int = 50) -> float:
-    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out."""
+    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; nan of no
+    requests."""
     total = 0.0
     rows = max(1, (1 << 24) // max(1, len(items)))
     for begin in range(0, len(users), rows):
         part = slice(begin, begin + rows)
         scores = users[part] @ items.T  # (rows, N)
         total += recall_of_scores(scores, Evaluation(evaluation.requests[part], evaluation.targets[part]), k)
-    return total / max(1, len(users))
+    return total / len(users) if len(users) else math.nan
 
 
 def recall_of_scores(
@@ -63,7 +66,7 @@ class Validation:
 
     Up to 10,000 items all are candidates; of a larger catalog the targets and 10,000 others are, drawn evenly, and k
     falls with the share that they are (to no less than 10), so that the recall tells epochs apart as that over all
-    items would.
+    items would. Of no requests it is nan.
     """
 
     def __init__(self, evaluation: Evaluation, size: int, rng: np.random.Generator, k: int = 50) -> None:
@@ -83,4 +86,4 @@ class Validation:
             total += recall_of_scores(
                 scores, Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
             )
-        return total / max(1, len(self.evaluation.requests))
+        return total / len(self.evaluation.requests) if len(self.evaluation.requests) else math.nan

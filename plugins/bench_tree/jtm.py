@@ -73,8 +73,7 @@ class OTM(JTM):
     pseudo: bool = param(True, help="an inner node is wanted if its best child is; or if any leaf below is a target")
     trained_beam: int = param(50, help="beam of the search whose nodes are learnt from", low=1, high=100_000)
 
-    def check(self, data: TrainingData) -> None:
-        super().check(data)
+    def __post_init__(self) -> None:
         refuse_hierarchical(self)
 
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:

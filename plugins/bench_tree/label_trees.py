@@ -33,8 +33,7 @@ class LabelTree(TreeMethod):
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
         return Pathwise(self.network_, self.nodes_, self.tree_, inner, generator, aims)
 
-    def check(self, data: TrainingData) -> None:
-        super().check(data)
+    def __post_init__(self) -> None:
         refuse_hierarchical(self)
 
     def start(self, begins: NDArray[np.int64]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ class TreeMethod(NetworkMethod, ABC):
         """The tree of the next round, and its nodes as that begins with them."""
 
     def check(self, data: TrainingData) -> None:
-        """Raises ParameterError where the parameters do not go with one another or with the data."""
+        """Raises ParameterError where the parameters do not go with the data."""
         if self.tree == "spectral" and data.catalog.size > SPECTRAL_ITEMS:
             raise ParameterError(
                 f"tree=spectral takes catalogs of up to {SPECTRAL_ITEMS:,} items, this one has {data.catalog.size:,}: "
@@ -197,7 +198,7 @@ class TreeMethod(NetworkMethod, ABC):
         def searched() -> float:
             index = Index.of(self.network_, self.nodes_, self.tree_, candidates, False)
             found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, context.threads)
-            return float(recall(found.ids, validation.targets, 50).mean())
+            return float(recall(found.ids, validation.targets, 50).mean()) if len(found.ids) else math.nan
 
         model = nn.ModuleDict({"network": self.network_, "nodes": self.nodes_})
         return fit(model, windows, objective, searched, schedule, context, generators=[generator])

@@ -6,12 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
+from bench import (
+    Catalog,
+    Categorical,
+    Context,
+    Evaluation,
+    Interactions,
+    ParameterError,
+    Ragged,
+    Requests,
+    TrainingData,
+)
 from bench.testing import check_method
 from bench_dvf.dvf import DVF
 from bench_dvf.effort import fitted
 from bench_index.beam import Effort
 from bench_index.graph import Graph
+from bench_index.insertion import insert
 
 SMALL = {
     "dim": 16,
@@ -48,12 +59,75 @@ def graph_of(*sizes):
     return Graph(np.arange(sizes[0], dtype=np.int32), (bottom, *(Ragged.empty(size) for size in sizes[1:])))
 
 
+def lent():
+    rng = np.random.default_rng(0)
+    return Context(0, rng, "cpu", 1, Path("unused"), lambda done, total, note="": None, logging.getLogger())
+
+
+def shelves():
+    """Each of 300 users stays on one shelf of a hundred items."""
+    rng = np.random.default_rng(0)
+    items = rng.integers(20, size=(300, 1)) * 100 + rng.integers(100, size=(300, 12))
+    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
+    shelf = Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])
+    return TrainingData(
+        Interactions(history.rows().astype(np.int32), history.values, history),
+        Catalog(2000, {"shelf": shelf}),
+        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
+    )
+
+
 def test_a_small_catalog_is_searched_from_a_layer_that_leaves_room():
     graph = graph_of(3883, 110, 3)
     effort = fitted(graph, (100, 200, 400), (1, 1, 3), 0.1, 4)
     assert effort == Effort((100, 55, 400), (1, 1, 3), 389, 4)
     assert effort.start(graph) == 1
     assert fitted(graph, (100, 200, 400), (1, 1, 3), 0.02, 4).start(graph) == 2
+
+
+def test_layers_that_no_width_names_are_searched_as_widely_as_the_first_that_is():
+    """Otherwise the search would spend its whole share on the layer that it begins with."""
+    graph = graph_of(12_000, 375, 11)
+    effort = fitted(graph, (400,), (3,), 0.05, 0)
+    assert effort.start(graph) == 2 and effort.widths == (5, 400, 400)
+    assert fitted(graph_of(1_000_000, 31_250, 976), (200, 600), (1, 3), 0.01, 0).widths == (200, 200, 600)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"scorer": "inner", "smoothing": 1.0}, "scorer=inner has none of"),
+        ({"structure": "medoids", "ef_construction": 200}, "not for structure=medoids"),
+        ({"structure": "medoids", "walk": "classic"}, "walk=classic"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(settings, reason):
+    with pytest.raises(ParameterError, match=reason):
+        DVF(**settings)
+
+
+def test_items_that_left_stay_where_they_were_when_others_come(monkeypatch):
+    """New items are linked by where the nodes lie: a removed one's place is its own, not that of another item."""
+    data = shelves()
+    method, context = DVF(**SMALL), lent()
+    method.train(data, context)
+    method.index(data.catalog, context)
+    removed, whole = np.arange(0, 2000, 3, dtype=np.int32), method.index_
+    places = {}
+
+    def noting(graph, old, new, items, **settings):
+        places["old"] = old
+        return insert(graph, old, new, items, **settings)
+
+    monkeypatch.setattr("bench_dvf.serving.insert", noting)
+    code = np.append(data.catalog.features["shelf"].codes, np.int32(0))
+    more = Catalog(2001, {"shelf": Categorical(code, data.catalog.features["shelf"].names)})
+    method.update(more, np.array([2000], np.int32), removed, context)
+    np.testing.assert_allclose(
+        places["old"][:, :-1], whole.vectors.numpy()[whole.graph.items][:, :-1], rtol=1e-5, atol=1e-6
+    )
+    found = method.query(requests_of(data.interactions.by_user[:40]), 50, context)
+    assert not np.isin(found.ids, removed).any() and (found.ids >= 0).all()
 
 
 def test_a_large_catalog_is_searched_as_in_the_paper():
@@ -64,23 +138,11 @@ def test_a_large_catalog_is_searched_as_in_the_paper():
 
 
 def test_the_search_finds_what_the_scorer_ranks_highest_at_a_fifth_of_the_work():
-    rng = np.random.default_rng(0)
-    shelves = rng.integers(20, size=(300, 1)) * 100
-    items = shelves + rng.integers(100, size=(300, 12))  # each user stays on one shelf of a hundred items
-    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
-    catalog = Catalog(
-        2000, {"shelf": Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])}
-    )
-    data = TrainingData(
-        Interactions(history.rows().astype(np.int32), history.values, history),
-        catalog,
-        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
-    )
+    data, context = shelves(), lent()
     method = DVF(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "share": 0.2})
-    context = Context(0, rng, "cpu", 1, Path("unused"), lambda done, total, note="": None, logging.getLogger())
     method.train(data, context)
-    method.index(catalog, context)
-    requests = requests_of(history[:40])
+    method.index(data.catalog, context)
+    requests = requests_of(data.interactions.by_user[:40])
     found = method.query(requests, 20, context)
     scores = method.score(requests, np.arange(2000, dtype=np.int32), context)
     best = np.argsort(-scores, 1)[:, :20]

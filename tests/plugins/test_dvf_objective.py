@@ -72,16 +72,23 @@ def test_no_step_is_no_divergence_and_a_larger_step_a_larger_one(world):
 def test_the_step_goes_against_the_score(world, joint):
     """The candidates' vectors move by epsilon times their mean size, along the sign of the loss's gradient."""
     aim, batch = objective(world, epsilon=0.5, smoothing=1.0, joint=joint)
-    seen = []
-    scores = aim._scores
+    seen, losses = [], []
+    scores, contrast = aim._scores, aim.inner.contrast
 
     def noting(asked, candidates, wanted):
         seen.append(candidates)
         return scores(asked, candidates, wanted)
 
-    aim._scores = noting
+    def losing(*parts):
+        losses.append(contrast(*parts))
+        return losses[-1]
+
+    aim._scores, aim.inner = noting, WithoutInner(aim.inner)
+    aim.inner.contrast = losing
     aim(batch)
+    (uphill,) = torch.autograd.grad(losses[0], [seen[-2]], retain_graph=True)
     before, after = seen[-2].detach(), seen[-1].detach()
+    assert torch.equal((after - before)[:, :-1].sign(), uphill[:, :-1].sign()), "towards a larger loss"
     size = 0.5 * before[:, :-1].abs().mean()
     moved = (after - before)[:, :-1]
     moved = moved[moved.abs() > 0]

@@ -9,6 +9,7 @@ from bench_index.beam import Effort, search
 from bench_index.classic import classic_search
 from bench_index.exact import InnerProduct, exact_search
 from bench_index.graph import Graph, from_levels
+from bench_index.layered import build_layered
 
 SIZE, DIM, K = 20_000, 16, 10
 
@@ -97,3 +98,12 @@ def test_tiny_graphs(size):
     scorer = InnerProduct(np.ones((3, 2), np.float32), np.ones((size, 2), np.float32))
     expected = [[0, -1] if size else [-1, -1]] * 3
     assert classic_search(graph, scorer, 4, 2, Ragged.empty(3)).ids.tolist() == expected
+
+
+@pytest.mark.parametrize(("size", "links", "ef"), [(150, 8, 80), (150, 4, 200)])
+def test_a_walk_that_is_asked_for_the_whole_catalog_answers_it(size, links, ef):
+    vectors = np.random.default_rng(1).normal(size=(size, 8)).astype(np.float32)
+    graph = build_layered(vectors, np.arange(size, dtype=np.int32), links=links)
+    scorer = InnerProduct(vectors[:5], vectors[graph.items])
+    found = classic_search(graph, scorer, ef, size, Ragged.empty(5))
+    assert (np.sort(found.ids, 1) == np.arange(size)).all()

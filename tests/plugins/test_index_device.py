@@ -87,4 +87,8 @@ def test_tiny_graphs_and_more_answers_than_items(size):
         scorer = Exact(np.ones((batch, 1), np.float32), np.arange(size, dtype=np.float32)[:, None])
         effort, exclude = Effort((2,), (1,), limit=1), Ragged.empty(batch)
         expected = search(graph, scorer, effort, 9, exclude)
-        same(device_search(graph, DeviceGraph.of(graph, "cpu"), OnDevice(scorer), effort, 9, exclude), expected)
+        there = graph, DeviceGraph.of(graph, "cpu"), OnDevice(scorer), effort, 9, exclude
+        same(device_search(*there), expected)
+        entries = np.full((batch, 1), size - 1, np.int32)
+        expected = search(graph, scorer, effort, 9, exclude, entries=entries)
+        same(device_search(*there, torch.from_numpy(entries).long()), expected)

@@ -103,7 +103,9 @@ def test_nodes_of_one_level_are_sorted_by_locality_by_hand():
 
 def test_items_that_left_are_nodes_without_an_item_by_hand():
     graph = Graph(np.array([7, 3, 5], np.int32), (Ragged.from_rows([[1], [2], [0]]),))
-    assert graph.without(np.array([5, 7, 99])).items.tolist() == [-1, 3, -1]
+    left = graph.without(np.array([5, 7, 99]))
+    assert (left.items < 0).tolist() == [True, False, True]
+    assert left.ids.tolist() == graph.items.tolist() == graph.ids.tolist()
     assert graph.items.tolist() == [7, 3, 5]
 
 

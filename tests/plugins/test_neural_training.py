@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,19 @@ def test_the_best_weights_are_kept_and_training_stops_when_validation_does_not_i
     outcome = fit(model, windows(0.0), lambda _: model.weight.square().sum(), validate, schedule, context(tmp_path))
     assert outcome == Outcome(best=0.5, best_epoch=2, epochs=5)
     assert model.weight.item() == weights[1]
+
+
+def test_without_validation_requests_all_epochs_are_made_and_the_last_weights_kept(tmp_path: Path) -> None:
+    model, weights = torch.nn.Linear(1, 1), []
+
+    def validate() -> float:
+        weights.append(model.weight.item())
+        return math.nan
+
+    schedule = Schedule(epochs=5, patience=2, seconds=0, learning_rate=0.1)
+    outcome = fit(model, windows(0.0), lambda _: model.weight.square().sum(), validate, schedule, context(tmp_path))
+    assert (outcome.best_epoch, outcome.epochs) == (5, 5)
+    assert model.weight.item() == weights[-1] != weights[0]
 
 
 def test_out_of_time_ends_the_training_after_a_validation(tmp_path: Path) -> None:
