@@ -46,6 +46,9 @@ def bars(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, na
                     capthick=0.8,
                 )
                 end = max(found.high, found.value)
+            if found.each:
+                axes.plot(found.each, [place + BAR * 0.46] * len(found.each), "o", color="#222222", markersize=1.8)
+                end = max(end, *found.each)
             ends.append(min(0.0, found.low or 0.0, found.value))
             ends.append(end)
             axes.annotate(

@@ -84,7 +84,7 @@ def page(drawing: Drawing) -> Page:
         ))  # fmt: skip
         if len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0):
             brief = columns == 3 and len(figure.y) == 1
-            facts = words.facts([point.record for point in facet.points], brief=brief)
+            facts = words.facts([record for point in facet.points for record in point.records], brief=brief)
             _above(axes, facet.title, 32, weight="bold")
             _above(axes, facts, 21, size=7.5, color=GREY)
         if is_curve:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,25 +28,27 @@ RECORD = ("latency_ms", "throughput_qps", "work", "task", "phases", "oracle", "m
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number with its interval; low and high are None where it has none."""
+    """A number with its interval; low and high are None where it has none. each: of several seeds, whose mean it is."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    each: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run in the figure. x: None for bars; values: by measurement, without those that the record lacks.
+    """One run in the figure, or the mean of those that differ in their seed alone.
 
-    rank: where the suite names the method.
+    x: None for bars; values: by measurement, without those that the record lacks; rank: where the suite names the
+    method.
     """
 
     line: str
     rank: int
     x: float | None
     values: Mapping[str, Measured]
-    record: Record
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,12 @@ class Drawing:
     @property
     def records(self) -> list[Record]:
         """Of every point."""
-        return [point.record for facet in self.facets for point in facet.points]
+        return [record for facet in self.facets for point in facet.points for record in point.records]
+
+    @property
+    def seeds(self) -> int:
+        """The most seeds of a point."""
+        return max(len(point.records) for facet in self.facets for point in facet.points)
 
 
 def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
@@ -100,21 +108,22 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
         else:
             missing.append(_called(entry))
     again = _Regrouped(figure, found, store, cache)
-    facets: dict[str, list[Point]] = {}
+    facets: dict[str, dict[str, list[Point]]] = {}
     titles: dict[str, str] = {}
     for entry, record in found:
         key = entry.plan.dataset if figure.facet == "dataset" else ""
         titles.setdefault(key, entry.task.title or str(lookup(record, "task", "title")))
         point = _point(figure, entry, record, again)
         if point is not None:
-            facets.setdefault(key, []).append(point)
+            apart = repr((entry.label, entry.task.name, dataclasses.replace(entry.plan, seed=0)))
+            facets.setdefault(key, {}).setdefault(apart, []).append(point)
     if not facets:
         said = f"; failed: {', '.join(failed)}" if failed else ""
         raise UsageError(f"no run of {suite.title!r} in {store.root} has what its figure shows{said}; run bench sweep")
     return Drawing(
         title=figure.title or suite.title,
         figure=figure,
-        facets=tuple(Facet(titles[key], tuple(points)) for key, points in facets.items()),
+        facets=tuple(Facet(titles[key], tuple(map(_mean, groups.values()))) for key, groups in facets.items()),
         runs=len(suite.entries),
         missing=tuple(missing),
         failed=tuple(failed),
@@ -157,7 +166,7 @@ def table(drawing: Drawing) -> str:
             for name in names:
                 found = point.values.get(name)
                 cells += [_short(one) for one in ((found.value, found.low, found.high) if found else (None,) * 3)]
-            rows.writerow([facet.title, point.line, *cells, point.record.get("run_id")])
+            rows.writerow([facet.title, point.line, *cells, " ".join(str(one.get("run_id")) for one in point.records)])
     return out.getvalue()
 
 
@@ -172,7 +181,31 @@ def _point(figure: Figure, entry: Entry, record: Record, again: _Regrouped) -> P
             values[name] = found
     if not values or (figure.x and x is None):
         return None
-    return Point(_line(figure, entry, record), entry.at, x.value if x else None, values, record)
+    return Point(_line(figure, entry, record), entry.at, x.value if x else None, values, (record,))
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    """Runs that differ in their seed alone as one point. An interval is the mean of theirs: all ask the same requests,
+    so what the choice of requests leaves open does not shrink with the number of seeds."""
+    if len(points) == 1:
+        return points[0]
+    values = {}
+    for name in dict.fromkeys(name for point in points for name in point.values):
+        some = [point.values[name] for point in points if name in point.values]
+        values[name] = Measured(
+            _of([one.value for one in some]) or 0.0,
+            _of([one.low for one in some]),
+            _of([one.high for one in some]),
+            tuple(one.value for one in some),
+        )
+    records = tuple(record for point in points for record in point.records)
+    return dataclasses.replace(points[0], x=_of([point.x for point in points]), values=values, records=records)
+
+
+def _of(numbers: Sequence[float | None]) -> float | None:
+    """The mean; None where one is missing."""
+    known = [one for one in numbers if one is not None]
+    return float(np.mean(known)) if len(known) == len(numbers) else None
 
 
 def _line(figure: Figure, entry: Entry, record: Record) -> str:
@@ -195,7 +228,8 @@ def _called(entry: Entry) -> str:
     said = [f"{name}={_plain(value)}" for name, value in entry.plan.settings.items() if common.get(name) != value]
     where, name = entry.task.title or entry.plan.dataset, entry.task.name
     own = "" if name == entry.plan.dataset.partition(":")[0] else f" ({name})"
-    return f"{' '.join([entry.label, *said])} on {where}{own}"
+    seed = f", seed {entry.plan.seed}" if entry.plan.seed else ""
+    return f"{' '.join([entry.label, *said])} on {where}{own}{seed}"
 
 
 def _plain(value: object) -> str:

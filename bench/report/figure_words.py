@@ -100,6 +100,9 @@ def caption(drawing: Drawing) -> str:
     commits = list(dict.fromkeys(str(lookup(r, "provenance", "commit") or "")[:7] for r in records))
     cores = {lookup(record, "provenance", "build", "threads") for record in records}
     said = [facts(records, brief=False)] if len(drawing.facets) == 1 else []
+    if drawing.seeds > 1:
+        drawn = ", each a dot" if drawing.figure.kind == "bars" else ""
+        said.append(f"mean of {drawing.seeds} seeds{drawn}")
     said.append("95% bootstrap intervals over requests")
     if len(cores) == 1 and isinstance(threads := cores.pop(), int):
         said.append(f"{threads} {'thread' if threads == 1 else 'threads'}")

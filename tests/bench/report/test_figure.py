@@ -90,7 +90,7 @@ def record_of(plan, value, **further):
 
 def fill(root, records):
     for at, record in enumerate(records):
-        folder = root / "runs" / f"{at:016x}" / f"20260102T00000{at}.0"
+        folder = root / "runs" / f"{at:016x}" / f"20260102T0000{at:02}.0"
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps(record))
     return Store(root)
@@ -173,6 +173,25 @@ def test_what_is_missing_and_what_failed_is_said(tmp_path):
     )
 
 
+def test_runs_that_differ_in_their_seed_alone_are_one_point(tmp_path):
+    suite = suite_of(tmp_path, SUITE.replace('title = "Neighbours"', 'title = "Neighbours"\nseeds = [0, 1, 2]'))
+    values = {0: 0.3, 1: 0.4, 2: 0.8}
+    plans = [plan for plan in suite.plans if plan.seed < 2 or plan.dataset == "synthetic"]
+    records = [record_of(plan, values[plan.seed]) for plan in plans]
+    drawing = gather(suite, fill(tmp_path / "results", records), tmp_path)
+    shop, films = drawing.facets
+    assert [point.line for point in shop.points] == ["few", "few", "many", "many"]
+    assert [point.x for point in shop.points] == pytest.approx([0.005, 0.01, 0.05, 0.1])
+    found = shop.points[0].values["recall@50"]
+    assert found.each == (0.3, 0.4, 0.8)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.4, 0.6))
+    assert films.points[0].values["recall@50"].each == (0.3, 0.4)
+    assert "mean of 3 seeds" in figure_words.caption(drawing)
+    assert drawing.missing[0] == "few neighbours=5 on movielens-1m, seed 2"
+    rows = list(csv.DictReader(table(drawing).splitlines()))
+    assert len(rows) == 6 and len(rows[0]["run"].split()) == 3
+
+
 def test_nothing_to_draw_is_an_error_that_names_the_mend(tmp_path):
     with pytest.raises(UsageError, match="bench sweep"):
         gather(suite_of(tmp_path, SUITE), Store(tmp_path / "none"), tmp_path)
@@ -253,10 +272,10 @@ def test_new_items_are_those_of_one_task_in_every_run(tmp_path):
     store = Store(home.results)
     drawing = gather(suite, store, home.cache)
     points = {point.line: point for point in drawing.facets[0].points}
-    tasks = {line: Task.open(home.cache / "tasks" / p.record["task"]["folder"]) for line, p in points.items()}
+    tasks = {line: Task.open(home.cache / "tasks" / p.records[0]["task"]["folder"]) for line, p in points.items()}
     known = set(tasks["early"].dataset_ids()[: tasks["early"].about["training_items"]].tolist())
     for line, point in points.items():
-        _, answers = read_answers(store.folder(point.record["run_id"]))
+        _, answers = read_answers(store.folder(point.records[0]["run_id"]))
         ids, values = tasks[line].dataset_ids(), []
         for answer, targets in zip(answers, tasks[line].targets("test"), strict=True):
             new = {target for target in targets.tolist() if int(ids[target]) not in known}
