@@ -116,7 +116,8 @@ class _Search:
         return answer
 
     def once(self, scorer: Scorer, exclude: Ragged, times: int) -> tuple[Answer, bool]:
-        """The answers of a search `times` as wide, and whether it was as wide as the tree."""
+        """The answers of a search `times` as wide, and whether no wider one would find more: it was as wide as the tree
+        above the lowest inner nodes, of which it takes what it needs."""
         tree, work = self.tree, np.zeros(len(exclude), np.int64)
         share = max(self.share, 1e-6)
         kept = times * widths(tree, self.beam, self.k, exclude.lengths, self.taper, share)
@@ -129,7 +130,8 @@ class _Search:
         top = TopK(self.items, self.k, exclude)
         top.add(nodes - np.int32(tree.begins[-2]), scores, counts)
         ids, best = top.answer()
-        whole = bool((kept[start:].min(1, initial=np.iinfo(np.int64).max) >= np.diff(tree.begins)[start:-1]).all())
+        above = kept[start:-1].min(1, initial=np.iinfo(np.int64).max)
+        whole = bool((above >= np.diff(tree.begins)[start:-2]).all())
         return Answer(ids, best, work.astype(np.int32)), whole
 
 
