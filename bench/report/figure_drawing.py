@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ WIDTH, DPI = 8.0, 200  # inches, and dots an inch: 1,600 dots, shown at 800
 CURVE_HEIGHT = 2.15
 LEFT, RIGHT, ENDS = 0.62, 0.2, 0.95  # inches beside the panels; ENDS where lines are named at their ends
 TOP, BETWEEN, BELOW, FOOT = 0.46, 0.32, 0.5, 0.34
+LINE, LETTERS = 0.16, 126  # inches a line of the foot, and letters on one
 HEADER = 0.3  # of a row of panels that names its data set
 STYLE: Mapping[Any, Any] = {
     "font.size": 8.5,
@@ -66,8 +68,9 @@ def page(drawing: Drawing) -> Page:
     top = TOP + 0.22 * keyed + 0.26 + HEADER * (len(drawing.facets) > 1)
     below = BELOW if is_curve else 0.25
     between = below + BETWEEN + HEADER * (len(drawing.facets) > 1)
-    gaps = words.gaps(drawing)
-    total = top + rows * height + (rows - 1) * between + below + FOOT + 0.16 * bool(gaps)
+    gaps, said = words.gaps(drawing), textwrap.wrap(words.caption(drawing), LETTERS)
+    foot = FOOT + LINE * (len(said) - 1 + bool(gaps))
+    total = top + rows * height + (rows - 1) * between + below + foot
     whole = Page(figsize=(WIDTH, total))
     FigureCanvasAgg(whole)
     left = LEFT if is_curve else max(LEFT, names)
@@ -94,9 +97,11 @@ def page(drawing: Drawing) -> Page:
     whole.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
     if keyed:
         key(whole, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
-    whole.text(0.12 / WIDTH, 0.1 / total, words.caption(drawing), size=7.5, color=GREY, va="bottom")
+    for at, line in enumerate(reversed(said)):
+        whole.text(0.12 / WIDTH, (0.1 + LINE * at) / total, line, size=7.5, color=GREY, va="bottom")
     if gaps:
-        whole.text(0.12 / WIDTH, 0.26 / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
+        above = 0.1 + LINE * len(said)
+        whole.text(0.12 / WIDTH, above / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
     return whole
 
 

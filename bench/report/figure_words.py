@@ -14,6 +14,7 @@ from bench.report.rows import protocol_label
 GROUPS = {"new": "new items", "cold": "items without training", "warm": "items met in training"}
 NAMES = {
     "work.share": "share of the catalog scored",
+    "work.mean": "scored a request",
     "latency_ms.p50": "latency, median (ms)",
     "latency_ms.p99": "latency, 99th percentile (ms)",
     "throughput_qps": "requests a second",

@@ -83,7 +83,7 @@ def widths(
     mean, spread = tree.below[:, :, None]  # (height, 1)
     spread = np.sqrt((share * spread) ** 2 + mean * share * (1 - share)) / (share * mean)
     nodes = (k + excluded) / (share * mean)  # (height, B)
-    needed = np.ceil(nodes + SURE * spread * np.sqrt(nodes)).astype(np.int64)
+    needed = np.ceil(np.minimum(nodes + SURE * spread * np.sqrt(nodes), (k + excluded) / share)).astype(np.int64)
     needed[-1] = 0
     return np.minimum(np.maximum(kept, needed), np.diff(tree.begins)[:-1, None])
 
