@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench import DataError
 
-EIGHT = 8  # nodes; to tell fewer apart saves nothing
+LEAST_NODES = 8  # of the first level that is learnt: to tell fewer apart saves nothing
 
 
 @dataclass(frozen=True)
@@ -195,9 +195,9 @@ def leaves_below(begins: NDArray[np.int64], first: NDArray[np.int32]) -> NDArray
 
 
 def first_learnt(begins: NDArray[np.int64], asked: int) -> int:
-    """The highest level of a tree that is learnt and searched: the one `asked` for, 0: the first of EIGHT nodes or
-    more; the leaves' where there is none."""
-    wide = np.flatnonzero(np.diff(begins) >= EIGHT)
+    """The highest level of a tree that is learnt and searched: the one `asked` for, 0: the first of LEAST_NODES
+    or more; the leaves' where there is none."""
+    wide = np.flatnonzero(np.diff(begins) >= LEAST_NODES)
     height = len(begins) - 2
     return min(asked or (int(wide[0]) if len(wide) else height), height)
 

@@ -10,12 +10,8 @@ from bench import (
     Catalog,
     Categorical,
     Context,
-    Evaluation,
-    Interactions,
     ParameterError,
     Ragged,
-    Requests,
-    TrainingData,
 )
 from bench.testing import check_method
 from bench_dvf.dvf import DVF
@@ -64,19 +60,6 @@ def lent():
     return Context(0, rng, "cpu", 1, Path("unused"), lambda done, total, note="": None, logging.getLogger())
 
 
-def shelves():
-    """Each of 300 users stays on one shelf of a hundred items."""
-    rng = np.random.default_rng(0)
-    items = rng.integers(20, size=(300, 1)) * 100 + rng.integers(100, size=(300, 12))
-    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
-    shelf = Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])
-    return TrainingData(
-        Interactions(history.rows().astype(np.int32), history.values, history),
-        Catalog(2000, {"shelf": shelf}),
-        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
-    )
-
-
 def test_a_small_catalog_is_searched_from_a_layer_that_leaves_room():
     graph = graph_of(3883, 110, 3)
     effort = fitted(graph, (100, 200, 400), (1, 1, 3), 0.1, 4)
@@ -106,10 +89,9 @@ def test_parameters_that_do_not_go_together_are_refused(settings, reason):
         DVF(**settings)
 
 
-def test_items_that_left_stay_where_they_were_when_others_come(monkeypatch):
+def test_items_that_left_stay_where_they_were_when_others_come(shelves, requests_of, monkeypatch):
     """New items are linked by where the nodes lie: a removed one's place is its own, not that of another item."""
-    data = shelves()
-    method, context = DVF(**SMALL), lent()
+    data, method, context = shelves, DVF(**SMALL), lent()
     method.train(data, context)
     method.index(data.catalog, context)
     removed, whole = np.arange(0, 2000, 3, dtype=np.int32), method.index_
@@ -137,8 +119,8 @@ def test_a_large_catalog_is_searched_as_in_the_paper():
     assert effort.start(graph) == 2 and effort.turns(0) == 3
 
 
-def test_the_search_finds_what_the_scorer_ranks_highest_at_a_fifth_of_the_work():
-    data, context = shelves(), lent()
+def test_the_search_finds_what_the_scorer_ranks_highest_at_a_fifth_of_the_work(shelves, requests_of):
+    data, context = shelves, lent()
     method = DVF(**{**SMALL, "epochs": 4, "learning_rate": 0.01, "share": 0.2})
     method.train(data, context)
     method.index(data.catalog, context)
@@ -149,8 +131,3 @@ def test_the_search_finds_what_the_scorer_ranks_highest_at_a_fifth_of_the_work()
     assert np.mean([np.isin(one, other).mean() for one, other in zip(best, found.ids, strict=True)]) > 0.9
     assert found.work.max() <= 400
     np.testing.assert_allclose(found.scores, np.take_along_axis(scores, found.ids, 1), atol=1e-4)
-
-
-def requests_of(history):
-    rows = len(history)
-    return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from bench import (
-    Catalog,
-    Categorical,
     Context,
-    Evaluation,
-    Interactions,
     ParameterError,
-    Ragged,
-    Requests,
-    TrainingData,
 )
 from bench.testing import check_method
 from bench_tree.jtm import JTM, OTM
@@ -54,29 +47,10 @@ def test_they_keep_the_contract(method, settings):
     check_method(method, {**SMALL, **settings})
 
 
-@pytest.fixture(scope="module")
-def data():
-    """Each of 300 users stays on one shelf of a hundred items."""
-    rng = np.random.default_rng(0)
-    items = rng.integers(20, size=(300, 1)) * 100 + rng.integers(100, size=(300, 12))
-    history = Ragged.from_rows([rng.permutation(np.unique(row)) for row in items])
-    shelf = Categorical(np.arange(2000, dtype=np.int32) // 100, [str(at) for at in range(20)])
-    return TrainingData(
-        Interactions(history.rows().astype(np.int32), history.values, history),
-        Catalog(2000, {"shelf": shelf}),
-        Evaluation(requests_of(history[:20]), Ragged.from_rows([row[-1:] for row in history[:20]])),
-    )
-
-
-def requests_of(history):
-    rows = len(history)
-    return Requests(np.arange(rows), np.full(rows, -1, np.int32), history, Ragged.empty(rows))
-
-
 @pytest.mark.parametrize("method", [OTM, PLT])
-def test_what_does_not_train_by_level_refuses_hierarchical_behaviours(method, data):
+def test_what_does_not_train_by_level_refuses_hierarchical_behaviours(method, shelves):
     with pytest.raises(ParameterError, match="hierarchical=True is for tdm and jtm"):
-        trained(method, data, hierarchical=True)
+        trained(method, shelves, hierarchical=True)
 
 
 def trained(method, data, **settings):
@@ -99,9 +73,9 @@ def trained(method, data, **settings):
 
 
 @pytest.mark.parametrize("method", [TDM, JTM, OTM, PLT, HSM])
-def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(method, data):
-    built, passed, context = trained(method, data)
-    requests = requests_of(data.interactions.by_user[:40])
+def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(method, shelves, requests_of):
+    built, passed, context = trained(method, shelves)
+    requests = requests_of(shelves.interactions.by_user[:40])
     found = built.query(requests, 20, context)
     scores = built.score(requests, np.arange(2000, dtype=np.int32), context)
     best = np.argsort(-scores, 1)[:, :20]
@@ -111,10 +85,10 @@ def test_the_search_finds_what_the_scorer_ranks_highest_at_a_part_of_the_work(me
     assert [name for name in passed if name.startswith("round")] == ["round 0", "round 1", "round 2"]
 
 
-def test_jtm_moves_the_items_of_a_random_tree_to_where_they_are_likelier(data):
-    built, passed, _ = trained(JTM, data, tree="random")
+def test_jtm_moves_the_items_of_a_random_tree_to_where_they_are_likelier(shelves):
+    built, passed, _ = trained(JTM, shelves, tree="random")
     assert passed["tree"]["after"] > passed["tree"]["log-likelihood before"]
     lowest = built.tree_.ancestors(built.tree_.leaves(2000))[:, 5]  # the 32 nodes of level 5
-    met = np.unique(data.interactions.items)
+    met = np.unique(shelves.interactions.items)
     apart = [len(np.unique(met[lowest[met] == node] // 100)) for node in np.unique(lowest)]
     assert np.mean(apart) < 15, "shelves come together in nodes"
