@@ -83,15 +83,16 @@ def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limi
     with selectors.DefaultSelector() as selector:
         selector.register(read, selectors.EVENT_READ)
         while True:
-            if selector.select(POLL_SECONDS):
+            ended = process.poll() is not None  # asked first: what it wrote before its end is still read
+            if selector.select(0 if ended else POLL_SECONDS):
                 chunk = os.read(read, 1 << 16)
                 if not chunk:
                     return
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in lines:
                     yield json.loads(line)
-            elif process.poll() is not None:
-                return  # it has ended, and a process that it left behind holds the pipe open
+            elif ended:
+                return  # without closing its end: a process that it left behind holds the pipe open
             if limits.seconds is not None and monotonic() - begun > limits.seconds:
                 raise errors.WorkerTimeout(
                     f"{name} was ended after {limits.seconds:g} s, the limit that --timeout sets; raise it or do less"
