@@ -85,7 +85,7 @@ class DVF(NetworkMethod):
         "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     ef: tuple[int, ...] = param(
-        (100, 200, 600),
+        (100, 200, 300),
         phase="query",
         help="beam width on each layer, the bottom last; narrowed above it where share allows few items",
         low=1,
@@ -104,7 +104,7 @@ class DVF(NetworkMethod):
         log=True,
     )
     quota: int = param(
-        600,
+        900,
         phase="query",
         help="new items scored in a layer's first round, half as many again each round; 0: the whole beam's neighbours",
         low=0,
