@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.answer import Answer
 from bench.data.ragged import Ragged
@@ -100,20 +101,29 @@ def check_update(subject: Subject, world: World, answer: Answer) -> None:
     removed = np.append(np.arange(1, before.size, 5, dtype=np.int32), np.int32(size - 1))
     left = limited(world.catalog, np.setdiff1d(world.catalog.candidates(), removed))
 
-    def last() -> Answer:
-        subject.indexed(hooks, before)
-        ready = subject.updated(hooks, world.catalog, added, none)
-        everything = asked(ready, world, world.requests, size).ids
-        missing = np.setdiff1d(added, everything)
+    fewer = dataclasses.replace(world, catalog=left)
+
+    def expect_added(ready: Ready, world: World, added: NDArray[np.int32]) -> None:
+        missing = np.setdiff1d(added, asked(ready, world, world.requests, size).ids)
         assert not len(missing), (
             f"{ready.name}: after update added items {added.tolist()}, {missing.tolist()} are answered to no request "
             f"that asks for {size} items"
         )
         check_scorer(ready, world, asked(ready, world, world.requests))
-        ready = subject.updated(hooks, left, none, removed)
-        return asked(ready, dataclasses.replace(world, catalog=left), world.requests)
 
-    expect_equal(subject.name, "the same index and updates once more", last(), last())
+    def one_by_one() -> Answer:
+        subject.indexed(hooks, before)
+        expect_added(subject.updated(hooks, world.catalog, added, none), world, added)
+        return asked(subject.updated(hooks, left, none, removed), fewer, world.requests)
+
+    def at_once() -> Answer:
+        subject.indexed(hooks, before)
+        ready = subject.updated(hooks, left, added[:-1], removed[:-1])
+        expect_added(ready, fewer, added[:-1])
+        return asked(ready, fewer, world.requests)
+
+    expect_equal(subject.name, "the same index and updates once more", one_by_one(), one_by_one())
+    expect_equal(subject.name, "the same index and one update that adds and removes", at_once(), at_once())
 
 
 def check_seed_and_saving(subject: Subject, world: World, answer: Answer) -> None:

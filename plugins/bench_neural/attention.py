@@ -19,7 +19,8 @@ class TargetAttention(DNN):
     a_j = <k_j, x> + age_j is how akin the item is to behaviour j; a further, empty behaviour takes the weight where
     none is. k_j and v_j come from an MLP over the behaviour's item and the user's state after it (NANN, CIKM 2022: MLP
     on behaviours and target, scaled dot-product attention; the target's is the item network before). Departures: the
-    inner product, as in DNN; and the last term, a soft maximum over behaviours, which softmax otherwise forgets.
+    inner product, as in DNN; the last term, a soft maximum over behaviours, which softmax otherwise forgets; and no
+    1 / sqrt(d), which is in the scale that the keys begin with and learn.
 
     What is left for a pair: the product with the request's keys (an item brings a constant 1, which meets the age's
     bias), a softmax, the product with its values, which are behind the first score layer already and hold the request's

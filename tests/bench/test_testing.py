@@ -197,6 +197,17 @@ def test_an_update_that_keeps_removed_items_is_noticed():
     assert raised.value.__notes__ == ["bench.testing: check update"]
 
 
+def test_an_update_that_keeps_removed_items_where_others_come_is_noticed():
+    @dataclass
+    class Either(Living):
+        @hookimpl
+        def update(self, catalog, added, removed):
+            Living.update(self, catalog, added, [] if len(added) else removed)
+
+    with pytest.raises(InvalidAnswer, match="not eligible"):
+        check_method(Either)
+
+
 def test_an_update_that_loses_added_items_is_noticed():
     @dataclass
     class Losing(Living):

@@ -1,5 +1,6 @@
 """DVF keeps the contract of a method, and finds what its scorer would find by brute force."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from bench import (
 from bench.testing import check_method
 from bench_dvf.dvf import DVF
 from bench_dvf.effort import fitted
+from bench_dvf.objective import Objective
 from bench_index.beam import Effort
 from bench_index.graph import Graph
 from bench_index.insertion import insert
+from bench_neural import checkpoint
 
 SMALL = {
     "dim": 16,
@@ -87,6 +90,41 @@ def test_layers_that_no_width_names_are_searched_as_widely_as_the_first_that_is(
 def test_parameters_that_do_not_go_together_are_refused(settings, reason):
     with pytest.raises(ParameterError, match=reason):
         DVF(**settings)
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def test_a_training_that_is_killed_goes_on_with_the_same_digits(shelves, tmp_path, monkeypatch):
+    """With what it remembers besides the weights: mined negatives, and the draws of negatives and directions."""
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SHARE", 0)
+    settings = {**SMALL, "epochs": 2, "hard": 0.3, "epsilon": 0.1, "smoothing": 1.0}
+    batches = 0
+
+    class Fatal(Objective):
+        def __call__(self, batch):
+            nonlocal batches
+            batches += 1
+            if batches == 13:  # in the second pass, with negatives that were mined after the first
+                raise Killed
+            return super().__call__(batch)
+
+    def trained():
+        method = DVF(**settings)
+        method.train(shelves, dataclasses.replace(lent(), checkpoint=tmp_path))
+        return method.network_.state_dict()
+
+    whole = DVF(**settings)
+    whole.train(shelves, lent())
+    monkeypatch.setattr("bench_dvf.dvf.Objective", Fatal)
+    with pytest.raises(Killed):
+        trained()
+    before, resumed = batches, trained()
+    assert batches - before == 20 - 12
+    for name, value in whole.network_.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), resumed[name].numpy(), err_msg=name)
 
 
 def test_items_that_left_stay_where_they_were_when_others_come(shelves, requests_of, monkeypatch):
