@@ -44,13 +44,13 @@ def trained(context: Context, **settings: object) -> TwoTower:
 
 def test_it_learns_which_items_go_together(context: Context) -> None:
     world = make_world()
-    method = trained(context, epochs=60, dim=16, patience=60, learning_rate=1e-2, dropout=0.0)
+    method = trained(context, epochs=60, dim=16, patience=60, learning_rate=3e-3, dropout=0.0)
     # items 0-9, 10-19, ... were met together
     history = Ragged.from_rows([[first, first + 1, first + 2] for first in range(0, 60, 10)])
     requests = Requests(np.arange(6), np.full(6, -1, np.int32), history, Ragged.empty(6))
     answer = method.query(requests, 5, context)
     alike = (answer.ids // 10 == np.arange(6)[:, None]).sum()
-    assert alike >= 12  # of 30; by chance 4.5
+    assert alike >= 20  # of 30; by chance 4.5
     assert answer.work is not None and (answer.work == world.catalog.size).all()
 
 
