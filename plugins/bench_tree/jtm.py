@@ -23,8 +23,7 @@ class JTM(TreeMethod):
 
     Joint Optimization of Tree-based Index and Deep Model for Recommender Systems (JTM, NeurIPS 2019). In turn the
     scorer is trained on the tree, and the items are assigned to its nodes anew by the summed log-likelihood of their
-    training moments, some levels at a time, each node keeping its size. The vectors of the inner nodes stay, and so
-    does a tree that the assignment does not better.
+    training moments, some levels at a time, each node keeping its size. The vectors of the inner nodes stay.
 
     Departures from the paper: those of TDM here, see there, and of bench_tree.learning.
     """
@@ -52,8 +51,9 @@ class JTM(TreeMethod):
         self.network_.eval()
         with torch.inference_mode():
             found = self.learner(data, context).learn()
-        context.milestone("tree", **{"log-likelihood before": found.before, "after": found.after})
-        if found.after <= found.before:  # the upper levels are assigned without a look at the lower ones
+        moved = {} if found.level is None else {"moved below level": found.level}
+        context.milestone("tree", **{"log-likelihood before": found.before, "after": found.after, **moved})
+        if found.level is None:
             return self.tree_, self.nodes_
         tree = Tree.of_order(found.order, self.branching)
         return tree, self.nodes_.moved(self.network_, tree)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Context, Requests, TrainingData, hookimpl, param
+from bench import Context, ParameterError, Requests, TrainingData, hookimpl, param
 from bench_neural.execution import use_threads
 from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
@@ -35,6 +35,12 @@ class LabelTree(TreeMethod):
 
     def __post_init__(self) -> None:
         refuse_hierarchical(self)
+        for name in ("first_level", "level_negatives"):
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ParameterError(
+                    f"{name} is not for plt and hsm: a path's probability begins at the root, and a node learns from "
+                    "its parent's other children; leave it out"
+                )
 
     def start(self, begins: NDArray[np.int64]) -> int:
         return 1  # probabilities are products from the root on

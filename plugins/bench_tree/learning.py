@@ -31,11 +31,13 @@ WIDEST = 256  # descendants of a node between which its items are shared out, un
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """order int32 [N]: the items from left to right; before, after: the mean over moments of the log-likelihood of
-    their targets' paths, less what no assignment changes (a softmax's normaliser)."""
+    their targets' paths, less what no assignment changes (a softmax's normaliser); level: items have moved between the
+    nodes below it, none where the tree is as it was."""
 
     order: NDArray[np.int32]
     before: float
     after: float
+    level: int | None
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,13 @@ class TreeLearner:
     log-likelihood; on its own (`loss` "bce") that is log sigmoid of the score. Nodes of one level do not touch one
     another: they are assigned in parallel, or, with `subtrees`, what lies below each of the first ones is learnt to the
     end before the next begins. Both ways lead to the same tree. A leaf has its item's own vector, so what lies below
-    the lowest inner node does not matter. Departure: descendants keep the exact sizes of an even tree, where the paper
-    bounds them by 2^(height - level).
+    the lowest inner node does not matter.
+
+    Departures: descendants keep the exact sizes of an even tree, where the paper bounds them by 2^(height - level). And
+    what a node's descendants gain is known without what their items lose further below, where the scorer has fit those
+    that lie there now: from the root down that can cost more than it gains. So the tree is learnt from `depth` levels
+    above the lowest inner nodes down, then from twice as many, and so on up to the root as long as the whole gains; the
+    levels above stay as they are, and the likelihood never falls.
 
     first: the highest level that is learnt: nodes above say nothing; depth: fewer levels at a time where a node would
     have more than WIDEST descendants; samples: moments of training windows that are looked at, the same on every level;
@@ -74,28 +81,42 @@ class TreeLearner:
     def learn(self) -> Learnt:
         """The order of the items by the network as it is."""
         tree, items = self.tree, self.tree.items
-        place = np.full(len(self.network.encoder.seen), -1, np.int64)  # of the node, within its level, of each item
-        place[items] = 0
         last = tree.height - 1
-        first = min(self._deep, last) if self.subtrees else last
-        before, after = self._below(place, items, 0, first)
+        now = self._likelihood_now()
+        order, gain, best = items, 0.0, None
+        start = last
+        while start > 0:
+            start = max(0, start - self._deep)
+            place = np.full(self._catalog, -1, np.int64)  # of the node, within its level, of each item
+            place[items] = self._paths[items, start] - tree.begins[start]
+            gained = self._from(place, start, last) - float(now[start + 1 :].sum())
+            if gained <= gain:
+                break
+            gain, best = gained, start
+            order = items[np.lexsort((items, place[items]))].astype(np.int32)
+        before = float(now.sum())
+        return Learnt(order, before, before + gain, best)
+
+    def _from(self, place: NDArray[np.int64], start: int, last: int) -> float:
+        """Assign all items, whose nodes of the level `start` are in `place`, down to the level `last`: writes there.
+        What they then have below `start`."""
+        items, branching = self.tree.items, self.tree.branching
+        first = min(start + self._deep, last) if self.subtrees else last
+        after = self._below(place, items, start, first, start)
         if first < last:
             top = place[items]
-            for node in range(tree.branching**first):
-                self.context.progress(node, tree.branching**first, "learning the tree · subtrees")
-                kept, gained = self._below(place, items[top == node], first, last)
-                before, after = before + kept, after + gained
-        order = np.lexsort((items, place[items]))
-        return Learnt(items[order].astype(np.int32), before, after)
+            for node in range(branching**first):
+                after += self._below(place, items[top == node], first, last, start)
+        return after
 
-    def _below(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, last: int) -> tuple[float, float]:
-        """Assign `items`, all of some nodes of `level`, down to the level `last`: writes into `place`. What they had
-        before and have after."""
+    def _below(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, last: int, start: int) -> float:
+        """Assign `items`, all of some nodes of `level`, down to the level `last`: writes into `place`. What they have
+        then; `start`: where this began."""
         tree, branching = self.tree, self.tree.branching
-        before = after = 0.0
+        after = 0.0
         while level < last:
             depth = min(self._deep, last - level)
-            gains, kept = self._gains(place, items, level, depth)
+            gains = self._gains(place, items, level, depth)
             wide = branching**depth
             order = np.lexsort((items, place[items]))
             mine = items[order]  # grouped by node
@@ -109,11 +130,33 @@ class TreeLearner:
                 self._current(place, mine, level, depth),
                 threads=self.context.threads,
             )
-            before += kept
             after += float(np.take_along_axis(gains[mine], chosen[:, None], 1).sum(dtype=np.float64))
             place[mine] = place[mine] * wide + chosen
             level += depth
-        return before, after
+            if len(items) == len(tree.items):
+                done = (level - start) / (self.tree.height - 1 - start)
+                self.context.progress(done, 1.0, f"learning the tree · below level {start}")
+        return after
+
+    def _likelihood_now(self) -> NDArray[np.float64]:
+        """float64 [height]: what the nodes of each level add to the log-likelihood in the tree as it is, the mean over
+        moments."""
+        levels, seen = range(max(1, self.first), self.tree.height), 0
+        found = np.zeros(self.tree.height)
+        if not levels:
+            return found
+        everything = np.ones(self._catalog, bool)
+        for targets, asked, moments in self._moments(everything, levels):
+            seen += moments
+            if len(targets):
+                nodes = [self._paths[targets, one][:, None] for one in levels]
+                found[levels] += [one.sum(dtype=np.float64) for one in self._likelihoods(asked, nodes)]
+        return found / max(1, seen)
+
+    @property
+    def _catalog(self) -> int:
+        """Items of the training catalog."""
+        return len(self.network.encoder.seen)
 
     @property
     def _deep(self) -> int:
@@ -132,7 +175,7 @@ class TreeLearner:
     @cached_property
     def _paths(self) -> NDArray[np.int32]:
         """int32 [catalog, height + 1]: the nodes from the root to each item's leaf in the tree as it is."""
-        return self.tree.ancestors(self.tree.leaves(len(self.network.encoder.seen)))
+        return self.tree.ancestors(self.tree.leaves(self._catalog))
 
     @cached_property
     def _vectors(self) -> Tensor:
@@ -146,11 +189,8 @@ class TreeLearner:
         blocks = (self.nodes.above(self.network, some) for some in inner.split(ROWS_AT_ONCE))
         return prepared(self.network.scorer, self.nodes.inner, blocks, False)
 
-    def _gains(
-        self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, depth: int
-    ) -> tuple[NDArray[np.float32], float]:
-        """What each item gains below each descendant, `depth` levels down, of the node `place` of `level`; and what
-        `items` have where they are in the tree as it is.
+    def _gains(self, place: NDArray[np.int64], items: NDArray[np.int32], level: int, depth: int) -> NDArray[np.float32]:
+        """What each item gains below each descendant, `depth` levels down, of the node `place` of `level`.
 
         float32 [catalog, k^depth]: the log-likelihood of the nodes on the way from `level` down to the descendant,
         summed over the item's moments and divided by the number of all moments.
@@ -159,10 +199,10 @@ class TreeLearner:
         gains = np.zeros((len(place), branching**depth))
         wanted = np.zeros(len(place), bool)
         wanted[items] = True
-        kept, seen = 0.0, 0
+        seen = 0
         learnt = range(max(level + 1, self.first), level + depth + 1)
         if not learnt:
-            return gains.astype(np.float32), 0.0
+            return gains.astype(np.float32)
         for targets, asked, moments in self._moments(wanted, learnt):
             seen += moments
             if not len(targets):
@@ -170,19 +210,14 @@ class TreeLearner:
             nodes = []
             for one in learnt:
                 below = place[targets][:, None] * branching ** (one - level) + np.arange(branching ** (one - level))
-                own = self._paths[targets, one][:, None]
-                nodes.append(np.concatenate([below + begins[one], own], 1).astype(np.int32))
+                nodes.append((below + begins[one]).astype(np.int32))
             total = np.zeros((len(targets), branching ** (learnt.start - level - 1)))
             for likelihood in self._likelihoods(asked, nodes):
-                total = np.repeat(total, branching, 1) + likelihood[:, :-1]
-                kept += float(likelihood[:, -1].sum(dtype=np.float64))
+                total = np.repeat(total, branching, 1) + likelihood
             order = np.argsort(targets, kind="stable")
             one, starts = np.unique(targets[order], return_index=True)
             gains[one] += np.add.reduceat(total[order], starts)
-            if not self.subtrees:
-                share = (level + depth * min(1.0, seen / self.samples)) / (self.tree.height - 1)
-                self.context.progress(share, 1.0, "learning the tree")
-        return (gains / max(1, seen)).astype(np.float32), kept / max(1, seen)
+        return (gains / max(1, seen)).astype(np.float32)
 
     def _moments(
         self, wanted: NDArray[np.bool_], levels: range

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench import Answer, Catalog, Context, ParameterError, Requests, TrainingData, hookimpl, param, recall
+from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
 from bench_index.scoring import joined
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.method import NetworkMethod
@@ -101,7 +101,12 @@ class TreeMethod(NetworkMethod, ABC):
         """The tree of the next round, and its nodes as that begins with them."""
 
     def check(self, data: TrainingData) -> None:
-        """Raises ParameterError where the parameters do not go with the data."""
+        """Raises ParameterError where the parameters do not go with the data or with one another."""
+        if self.hierarchical and self.scorer in ("inner", "dnn", "mol"):
+            raise ParameterError(
+                f"hierarchical=True changes the behaviours that a scorer looks at, and scorer={self.scorer} looks at "
+                "none: use attention, windows or interests"
+            )
         if self.tree == "spectral" and data.catalog.size > SPECTRAL_ITEMS:
             raise ParameterError(
                 f"tree=spectral takes catalogs of up to {SPECTRAL_ITEMS:,} items, this one has {data.catalog.size:,}: "
@@ -118,6 +123,7 @@ class TreeMethod(NetworkMethod, ABC):
         use_threads(context.threads)
         self.counts_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
         turns = list(range(0 if self.tree in ("clusters", "spectral") else 1, self.rounds + 1))
+        validation = some_of(data.validation, context.rng, VALIDATION_REQUESTS)  # the same of every round
         with seeded(context.seed) as generator:
             self.network_ = self.fresh_network(data, self.counts_, context)
             whole = scheduled(self, self.counts_)
@@ -132,8 +138,9 @@ class TreeMethod(NetworkMethod, ABC):
                 elif turn:
                     self.tree_, self.nodes_ = self.learnt(data, context)
                 last = turn == turns[-1]
-                reached = self._learn(turn > 0, last, data, generator, schedule, _apart(context, turn))
-                context.milestone(f"round {turn}", **{"validation recall@50": reached.best})
+                reached = self._learn(turn > 0, last, data, validation, generator, schedule, _apart(context, turn))
+                measure = "validation recall@50" if turn else "validation recall@50, exact"
+                context.milestone(f"round {turn}", **{measure: reached.best})
 
     def objective(self, inner: InnerObjective, generator: torch.Generator, aims: Aims, last: bool) -> TreeObjective:
         """What the nodes of the tree are trained to do, in the last round or one before."""
@@ -168,13 +175,13 @@ class TreeMethod(NetworkMethod, ABC):
         planted: bool,
         last: bool,
         data: TrainingData,
+        validation: Evaluation,
         generator: torch.Generator,
         schedule: Schedule,
         context: Context,
     ) -> Outcome:
         """Train on the tree that there is, or, not `planted`, the inner product alone."""
         later = later_share(self.later, data.validation.targets)
-        validation = some_of(data.validation, context.rng, VALIDATION_REQUESTS)
         sampler = self.sampler(self.counts_, generator, context.device)
         inner = InnerObjective(self.network_, self.counts_, sampler, self.negatives, later)
         windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)

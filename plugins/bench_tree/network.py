@@ -136,8 +136,9 @@ def means(tree: Tree, vectors: Tensor) -> Tensor:
 class Raised:
     """What the scorer asks with on a level above the leaves, when behaviours are met as their ancestors on that level.
 
-    The hierarchical user representation of JTM (NeurIPS 2019, section 3.3). path int (items, height + 1): the nodes
-    from the root to each catalog id's leaf.
+    The hierarchical user representation of JTM (NeurIPS 2019, section 3.3). Departure: the user's state, and with it
+    the inner product, stays that of the items met; only what the scorer looks at changes. path int (items, height + 1):
+    the nodes from the root to each catalog id's leaf.
     """
 
     def __init__(self, network: Network, nodes: Nodes, path: Tensor) -> None:

@@ -121,7 +121,8 @@ class _Search:
         tree, work = self.tree, np.zeros(len(exclude), np.int64)
         share = max(self.share, 1e-6)
         kept = times * widths(tree, self.beam, self.k, exclude.lengths, self.taper, share)
-        start = first_level(tree, kept, self.start)
+        none = np.zeros(1, np.int64)  # excluded: where a request's search begins does not depend on the others'
+        start = first_level(tree, times * widths(tree, self.beam, self.k, none, self.taper, share), self.start)
         for level in descend(tree, scorer, kept, self.rule, Leaves.of(self.items, exclude, self.k), start):
             nodes, scores, counts = level
             work += counts

@@ -37,7 +37,12 @@ class Tree:
         Raises DataError, naming the item, where one is on two leaves, two are on one, or a leaf lies outside the
         balanced tree of so many items.
         """
-        items, codes = np.asarray(items, np.int64), np.asarray(codes, np.int64)
+        items, codes = np.asarray(items), np.asarray(codes)
+        for name, values in (("items", items), ("codes", codes)):
+            if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+                found = f"{values.dtype} of shape {values.shape}"
+                raise DataError(f"a tree's {name} are a row of whole numbers, not {found}")
+        items, codes = items.astype(np.int64), codes.astype(np.int64)
         if len(items) and items.min() < 0:
             raise DataError(f"a leaf holds item {items.min()}: items are numbered from 0")
         if not len(items) or len(items) != len(codes) or branching < 2:

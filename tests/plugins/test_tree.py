@@ -75,6 +75,12 @@ def test_leaves_that_do_not_fit_are_refused_with_the_item_named(items, codes, sa
         Tree.of_codes(items, codes)
 
 
+@pytest.mark.parametrize(("items", "codes"), [([0.2, 1.9], [0, 1]), ([0, 1], [0.0, 1.0]), ([[0], [1]], [0, 1])])
+def test_a_tree_of_other_numbers_is_refused(items, codes):
+    with pytest.raises(DataError, match="are a row of whole numbers, not"):
+        Tree.of_codes(np.array(items), np.array(codes))
+
+
 def test_a_tree_of_another_catalog_is_refused_with_the_item_named():
     tree = Tree.of_order(np.arange(5))
     tree.fits(np.arange(5))

@@ -61,7 +61,7 @@ def test_gains_are_the_summed_likelihoods_of_the_way_down(learner):
     now = tree.ancestors(tree.leaves(ITEMS))
     level, depth = 1, 2
     place = (now[:, level] - tree.begins[level]).astype(np.int64)
-    gains, kept = learner._gains(place, tree.items, level, depth)
+    gains = learner._gains(place, tree.items, level, depth)
     expected = np.zeros_like(gains)
     for descendant in range(tree.branching**depth):
         below = place * tree.branching**depth + descendant
@@ -69,8 +69,8 @@ def test_gains_are_the_summed_likelihoods_of_the_way_down(learner):
             expected[:, descendant] += every[np.arange(ITEMS), below + tree.begins[level + down]] / seen
             below = below // tree.branching
     np.testing.assert_allclose(gains, expected, atol=1e-5)
-    own = sum(every[np.arange(ITEMS), now[:, level + down]].sum() for down in (1, 2)) / seen
-    assert kept == pytest.approx(own, abs=1e-4)
+    own = [every[np.arange(ITEMS), now[:, one]].sum() / seen for one in range(1, tree.height)]
+    np.testing.assert_allclose(learner._likelihood_now()[1:], own, atol=1e-4)
 
 
 @torch.inference_mode()

@@ -53,6 +53,19 @@ def test_what_does_not_train_by_level_refuses_hierarchical_behaviours(method, sh
         trained(method, shelves, hierarchical=True)
 
 
+@pytest.mark.parametrize(
+    ("method", "settings", "said"),
+    [
+        (JTM, {"hierarchical": True, "scorer": "dnn"}, "scorer=dnn looks at none"),
+        (HSM, {"first_level": 3}, "first_level is not for plt and hsm"),
+        (PLT, {"level_negatives": (9,)}, "level_negatives is not for plt and hsm"),
+    ],
+)
+def test_parameters_without_an_effect_are_refused(method, settings, said, shelves):
+    with pytest.raises(ParameterError, match=said):
+        trained(method, shelves, **settings)
+
+
 def trained(method, data, **settings):
     """A method that has learnt and is indexed, and the milestones that it passed, by name."""
     built = method(**{**SMALL, "epochs": 12, "learning_rate": 0.01, "taper": 1.0, **settings})
@@ -92,3 +105,10 @@ def test_jtm_moves_the_items_of_a_random_tree_to_where_they_are_likelier(shelves
     met = np.unique(shelves.interactions.items)
     apart = [len(np.unique(met[lowest[met] == node] // 100)) for node in np.unique(lowest)]
     assert np.mean(apart) < 15, "shelves come together in nodes"
+
+
+def test_jtm_betters_a_tree_that_its_nodes_have_been_trained_on(shelves):
+    """From the root down it would not: what lies below has been fit to where the items are."""
+    _, passed, _ = trained(JTM, shelves)
+    assert passed["tree"]["after"] > passed["tree"]["log-likelihood before"]
+    assert passed["tree"]["moved below level"] > 0

@@ -126,6 +126,21 @@ def test_threads_change_nothing(rule):
     np.testing.assert_array_equal(one.work, other.work)
 
 
+@pytest.mark.parametrize("rule", ["own", "sigmoid", "softmax"])
+def test_what_others_exclude_changes_nothing(rule):
+    """k and what is excluded come near the catalog's size: the search begins where it would for the request alone."""
+    rng = np.random.default_rng(1)
+    tree = a_tree(220, 2, rng)
+    scores = rng.normal(size=(6, len(tree))).astype(np.float32)
+    exclude = Ragged.from_rows([np.sort(rng.choice(220, size, replace=False)) for size in (0, 51, 3, 60, 0, 20)])
+    whole = beam_search(tree, tree.items, Table(scores), 47, 160, exclude, 1, rule, 0.7)
+    for row in range(6):
+        part = slice(row, row + 1)
+        alone = beam_search(tree, tree.items, Table(scores[part]), 47, 160, exclude[part], 1, rule, 0.7)
+        np.testing.assert_array_equal(whole.ids[part], alone.ids)
+        np.testing.assert_array_equal(whole.work[part], alone.work)
+
+
 def test_leaves_without_an_answer_are_passed_over():
     tree = Tree.of_order(np.arange(8))
     items = np.where(tree.items == 3, -1, tree.items).astype(np.int32)
