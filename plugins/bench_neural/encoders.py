@@ -46,6 +46,7 @@ class ItemEncoder(nn.Module):
     codes: Tensor
     weights: Tensor
     rows: Tensor
+    came: Tensor
 
     def __init__(
         self,
@@ -75,6 +76,13 @@ class ItemEncoder(nn.Module):
         self.register_buffer("codes", torch.from_numpy(codes).to(device), persistent=False)
         self.register_buffer("weights", torch.from_numpy(weights).to(device), persistent=False)
         self.register_buffer("rows", torch.from_numpy(rows).to(device), persistent=False)
+        came = (np.arange(catalog.size) >= known) & weights.any(1)
+        self.register_buffer("came", torch.from_numpy(came).to(device), persistent=False)
+
+    def biases(self, bias: ItemBias, ids: Tensor | None = None) -> Tensor:
+        """Biases (n, 1) of `ids` int64 (n,), or of the whole bound catalog."""
+        rows, came = (self.rows, self.came) if ids is None else (self.rows[ids], self.came[ids])
+        return bias(rows, came if self.size > len(self.seen) else None)
 
     @property
     def size(self) -> int:
@@ -94,9 +102,10 @@ class ItemEncoder(nn.Module):
 class ItemBias(nn.Module):
     """One number an item that is added to its scores: at first the log of its training frequency, around 0.
 
-    counts int64 [training items]: interactions of each. Items that training never saw share the smallest, which is not
-    learnt: they are mostly rarer than any that it saw, and one learnt from hidden ids, which are popular, would let
-    all of them flood the answers.
+    counts int64 [training items]: interactions of each. Items of the training catalog that nobody met share the
+    smallest, which is not learnt: they are rarer than any that training saw, and one learnt from hidden ids, which are
+    popular, would let all of them flood the answers. Items that came after training have not had their chance: those
+    that side information tells apart have the mean of the known ones' biases as these have been learnt.
     """
 
     def __init__(self, counts: NDArray[np.int64]) -> None:
@@ -106,9 +115,13 @@ class ItemBias(nn.Module):
         start = np.concatenate([[logs.min(initial=0.0)], logs])[:, None]
         self.table = nn.Parameter(torch.from_numpy(start.astype(np.float32)))  # (known + 1, 1), as ItemEncoder.ids
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Biases (n, 1) of the rows int64 (n,) that ItemEncoder.rows gives for ids."""
-        return looked_up(rows, self.table)
+    def forward(self, rows: Tensor, came: Tensor | None = None) -> Tensor:
+        """Biases (n, 1) of the rows int64 (n,) that ItemEncoder.rows gives for ids; came bool (n,): of those that came
+        after training and are described."""
+        own = looked_up(rows, self.table)
+        if came is None or len(self.table) == 1:
+            return own
+        return torch.where(came[:, None], self.table[1:].mean(), own)
 
 
 class ProfileEncoder(nn.Module):

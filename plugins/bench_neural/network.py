@@ -34,8 +34,7 @@ class Network(nn.Module):
     def items(self, ids: Tensor | None = None) -> Tensor:
         """The vectors (n, d + 1) of `ids` int64 (n,), or of the whole bound catalog; the last number is the bias."""
         embedded = self.encoder(ids)
-        rows = self.encoder.rows if ids is None else self.encoder.rows[ids]
-        return torch.cat([embedded + self.refine(embedded), self.bias(rows)], 1)
+        return torch.cat([embedded + self.refine(embedded), self.encoder.biases(self.bias, ids)], 1)
 
     def requests(self, requests: Requests, items: Tensor) -> Asked:
         """What the scorer computes from the requests; items (N, d + 1): what `items` gave for the catalog."""

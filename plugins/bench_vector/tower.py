@@ -36,8 +36,7 @@ class Towers(nn.Module):
         embeddings = self.encoder(ids)
         if self.bias is None:
             return embeddings
-        rows = self.encoder.rows if ids is None else self.encoder.rows[ids]
-        return torch.cat([embeddings, self.bias(rows)], 1)
+        return torch.cat([embeddings, self.encoder.biases(self.bias, ids)], 1)
 
     def embeddings(self, items: Tensor) -> Tensor:
         """What the user tower reads, (n, d), of what `items` gave."""

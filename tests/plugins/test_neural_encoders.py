@@ -37,6 +37,22 @@ def test_biases_begin_at_the_log_frequency_and_unknown_items_at_the_least() -> N
     torch.testing.assert_close(bias(torch.tensor([0, 1, 2]))[:, 0].detach(), torch.tensor([-half, -half, half]))
 
 
+def test_items_that_came_after_training_are_biased_like_a_known_one_if_described() -> None:
+    def catalog(size: int) -> Catalog:
+        kind = Categorical(np.where(np.arange(size) == 4, -1, np.arange(size) % 2).astype(np.int32), ["a", "b"])
+        return Catalog(size, {"kind": kind})
+
+    counts = np.array([1, 0, 100])
+    encoder, bias = ItemEncoder(catalog(3), counts > 0, dim=4), ItemBias(counts)
+    with torch.no_grad():
+        bias.table[1:] += 5.0  # learnt
+    encoder.bind(catalog(5))
+    half = float(np.log(100)) / 2
+    found = encoder.biases(bias)[:, 0].detach()
+    torch.testing.assert_close(found, torch.tensor([5 - half, -half, 5 + half, 5.0, -half]))
+    torch.testing.assert_close(encoder.biases(bias, torch.tensor([3, 1]))[:, 0].detach(), found[[3, 1]])
+
+
 def test_aligned_keeps_the_newest_items_oldest_first() -> None:
     ids, lengths = aligned(Ragged.from_rows([[1, 2, 3], [], [4]]), 2)
     assert ids.tolist() == [[2, 3], [-1, -1], [4, -1]]
