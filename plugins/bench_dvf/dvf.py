@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench import Answer, Catalog, Context, ParameterError, Ragged, Requests, TrainingData, hookimpl, param
+from bench.params import parameters
 from bench_dvf.mining import MiningWindows
 from bench_dvf.objective import Aims, Objective
 from bench_dvf.searching import Way, answer
@@ -57,7 +58,7 @@ class DVF(NetworkMethod):
     smoothing: float = param(0.0, help="weight of the adversarial task; 0: without", low=0.0, high=1000.0)
     hard: float = param(
         0.0,
-        help="share of negatives drawn by what its own searches answered wrongly after each epoch",
+        help="share of negatives drawn by what its own (default) search answered wrongly after each epoch",
         low=0.0,
         high=0.9,
     )
@@ -164,12 +165,21 @@ class DVF(NetworkMethod):
 
             def validate() -> float:
                 if self.hard:
-                    self.index(data.catalog, context)
-                    windows.mine(data, lambda requests, k: self.query(requests, k, context))
+                    miner = self.with_defaults()
+                    miner.index(data.catalog, context)
+                    windows.mine(data, lambda requests, k: miner.query(requests, k, context))
                 return validation(self.network_)
 
             fit(self.network_, windows, objective, validate, scheduled(self, counts), context, generators=[generator])
             del self.network_.mined
+
+    def with_defaults(self) -> DVF:
+        """This method with all that is learnt, and the defaults of what comes after training: that must not depend on
+        them."""
+        later = {name: one.default for name, one in parameters(type(self)).items() if one.phase != "train"}
+        plain = replace(self, **later)
+        plain.network_, plain.covisits_ = self.network_, self.covisits_
+        return plain
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:

@@ -34,7 +34,7 @@ class MiningWindows(Windows):
         return super().order()
 
     def mine(self, data: TrainingData, search: Callable[[Requests, int], Answer]) -> None:
-        """Ask at random moments of random windows, and count the answers that are not in the window."""
+        """Ask at random moments of random windows, and count the answers that the user never met."""
         drawn = torch.randint(len(self.users), (min(REQUESTS, len(self.users)),), generator=self.generator)
         batch = self.draw(self.users[drawn])
         answered = search(asked(batch, data, self.generator), DEPTH).ids
@@ -43,7 +43,7 @@ class MiningWindows(Windows):
 
 
 def asked(batch: Batch, data: TrainingData, generator: torch.Generator) -> Requests:
-    """Requests at a random moment of each window, that exclude the window's items: those met, and those to find."""
+    """Requests at a random moment of each window, that exclude all that the user ever met: none of it is wrong."""
     window, users = batch.following.cpu().numpy(), batch.users.cpu().numpy()
     lengths = (window >= 0).sum(1)
     cuts = (torch.rand(len(window), generator=generator).numpy() * np.maximum(lengths, 1)).astype(np.int64)
@@ -52,6 +52,6 @@ def asked(batch: Batch, data: TrainingData, generator: torch.Generator) -> Reque
         keys=users.astype(np.int64),
         users=users.astype(np.int32),
         history=Ragged(history.offsets, history.values.astype(np.int32)),
-        exclude=Ragged.from_rows([np.unique(row[row >= 0]).astype(np.int32) for row in window]),
+        exclude=Ragged.from_rows([np.unique(data.interactions.by_user[user]).astype(np.int32) for user in users]),
         profiles={name: feature.take(users) for name, feature in data.profiles.items()},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,8 @@ from bench_neural.negatives import Candidates, NegativeSampler
 from bench_neural.network import Network
 from bench_neural.scorers import Asked, InnerProduct
 from bench_neural.windows import TARGETS, Batch
+
+SMOOTHED = 64  # of the items drawn, that the adversarial task looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ class Objective:
     inner product's over a catalog of at most 5,000 items is exact), so the work is large matrix products. Where later
     items are targets too, the whole score learns from several of them at each moment, since one is a noisy sample of
     what is asked for. With an inner-product scorer the first loss is all there is. The adversarial task (NANN, CIKM
-    2022, section 3.4) moves each item's vector a step along the sign of the loss's gradient (FGSM) and adds the
-    Kullback-Leibler divergence between the scores' softmax before and after, so that scores change little from an item
-    to its neighbours in the graph.
+    2022, section 3.4) moves the item's vector of each pair a step along the sign of the loss's gradient (FGSM): a
+    target's against its score, another's with it. It adds the Kullback-Leibler divergence between the scores' softmax
+    before and after, so that scores change little from an item to its neighbours in the graph. Departure: of the items
+    drawn it takes SMOOTHED, since each has another step in each row.
     """
 
     def __init__(
@@ -77,18 +79,14 @@ class Objective:
         targets = batch.later(at, count, self.aims.later, self.generator).flatten(0, 1)  # (B * M, T)
         targets = torch.where(known[:, None], targets, self.inner.known[0])
         asked = moments.asked(self.network, at)
-
-        def loss(vectors: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-            """The loss, and all scores (B * M, T + S), for candidates (S, d + 1) and targets (B * M, T, d + 1)."""
-            scores = self._scores(asked, vectors, wanted)[known]
-            own, others = scores[:, :count].flatten(), scores[:, count:].repeat_interleave(count, 0)
-            return self.inner.contrast(own, others, targets[known].flatten(), drawn), scores
-
         candidates, wanted = moments.items(drawn.ids), moments.items(targets)
-        value, scores = loss(candidates, wanted)
+        scores = self._scores(asked, candidates, wanted)[known]  # (R, T + S)
+        own, others = scores[:, :count].flatten(), scores[:, count:].repeat_interleave(count, 0)
+        value = self.inner.contrast(own, others, targets[known].flatten(), drawn)
         if not self.aims.smoothing:
             return value
-        return value + self.aims.smoothing * self._smoothing(value, scores, candidates, wanted, loss)
+        some = torch.randperm(len(candidates), generator=self.generator)[:SMOOTHED].to(candidates.device)
+        return value + self.aims.smoothing * self._smoothing(asked, candidates[some], wanted)[known].mean()
 
     def _scores(self, asked: Asked, candidates: Tensor, wanted: Tensor) -> Tensor:
         """Scores (R, T + S) of each row's targets (R, T, d + 1) and the candidates (S, d + 1)."""
@@ -96,20 +94,15 @@ class Objective:
         own = scorer.pairs(asked, scorer.items(wanted))  # (R, T)
         return torch.cat([own, scorer.block(asked, scorer.items(candidates))], 1)
 
-    def _smoothing(
-        self,
-        value: Tensor,
-        scores: Tensor,
-        candidates: Tensor,
-        wanted: Tensor,
-        loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-    ) -> Tensor:
-        """KL(p || p') of the softmax over a row's scores before and after a step against it in every item's vector."""
-        steps = torch.autograd.grad(value, [candidates, wanted], retain_graph=True)
-        size = self.aims.epsilon * candidates[:, :-1].detach().abs().mean()
-        moved = [
-            vectors + size * functional.pad(step[..., :-1].sign(), (0, 1))
-            for vectors, step in zip((candidates, wanted), steps, strict=True)
-        ]
-        before, after = scores.log_softmax(1), loss(*moved)[1].log_softmax(1)
-        return functional.kl_div(after, before, reduction="batchmean", log_target=True)
+    def _smoothing(self, asked: Asked, candidates: Tensor, wanted: Tensor) -> Tensor:
+        """KL(p || p') (R,) of the softmax over each row's targets (R, T, d + 1) and the candidates (S, d + 1), before
+        and after every pair's own item has moved a step: targets down their score, the others up theirs."""
+        scorer = self.network.scorer
+        items = torch.cat([wanted, candidates.expand(len(wanted), -1, -1)], 1)  # (R, T + S, d + 1)
+        scores = scorer.pairs(asked, scorer.items(items))
+        (uphill,) = torch.autograd.grad(scores.sum(), items, retain_graph=True)
+        step = self.aims.epsilon * candidates[:, :-1].detach().abs().mean() * uphill.sign()
+        step[:, : wanted.shape[1]] *= -1
+        step[..., -1] = 0  # the bias stays
+        before, after = scores.log_softmax(1), scorer.pairs(asked, scorer.items(items + step)).log_softmax(1)
+        return functional.kl_div(after, before, reduction="none", log_target=True).sum(1)

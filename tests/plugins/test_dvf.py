@@ -127,6 +127,16 @@ def test_a_training_that_is_killed_goes_on_with_the_same_digits(shelves, tmp_pat
         np.testing.assert_array_equal(value.numpy(), resumed[name].numpy(), err_msg=name)
 
 
+def test_what_is_learnt_from_searches_does_not_depend_on_how_it_will_be_searched(shelves):
+    learnt = []
+    for later in ({}, {"structure": "medoids", "links": 4, "share": 0.5, "ef": (20,)}):
+        method = DVF(**{**SMALL, "hard": 0.5, **later})
+        method.train(shelves, lent())
+        learnt.append(method.network_.state_dict())
+    for name, value in learnt[0].items():
+        np.testing.assert_array_equal(value.numpy(), learnt[1][name].numpy(), err_msg=name)
+
+
 def test_items_that_left_stay_where_they_were_when_others_come(shelves, requests_of, monkeypatch):
     """New items are linked by where the nodes lie: a removed one's place is its own, not that of another item."""
     data, method, context = shelves, DVF(**SMALL), lent()
