@@ -18,6 +18,7 @@ network, some tenth of a millisecond a request, has run before all clocks.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import resource
@@ -40,6 +41,7 @@ from bench.data.dataset import load_dataset
 from bench.data.freezing import prepare_task
 from bench.data.protocols import parse
 from bench.data.task import Task
+from bench.measure.machine import git_state
 from bench.run.source import source_digest
 from bench_dvf.dvf import DVF
 from bench_dvf.effort import fitted
@@ -68,8 +70,8 @@ def main() -> None:
     whole = ready(task, WHOLE | settings, options)
     requests, targets = task.requests("test")[: options.requests], task.targets("test")[: options.requests]
     given = {name: getattr(options, name) for name in ("world", "requests", "singles", "k", "threads", "stale")}
-    record: dict[str, Any] = {"items": len(whole.index_.graph), "dataset": dataset.title}
-    record |= {"settings": {**SHARED, **WHOLE, **settings}, **given}
+    record: dict[str, Any] = {"items": len(whole.index_.graph), "dataset": dataset.title, **git_state(Path(__file__))}
+    record |= {"parameters": params.resolve(DVF, WHOLE | settings), **given}
     found, best = measured(whole, requests, options, record)
     recalls = {"search": recall(found.ids, targets, options.k), "oracle": recall(best.ids, targets, options.k)}
     if not options.no_inner:
@@ -115,8 +117,11 @@ def ready(task: Task, settings: dict[str, str], options: argparse.Namespace, gra
     shelf = options.cache / "dvf_search"
 
     def folder(phases: Sequence[str]) -> Path:
-        chosen = sorted(f"{key}={value}" for key, value in settings.items() if declared[key].phase in phases)
-        return shelf / "-".join([task.fingerprint[:12], digest[:12], *chosen, *phases])
+        chosen = {
+            name: value for name, value in params.resolve(DVF, settings).items() if declared[name].phase in phases
+        }
+        name = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
+        return shelf / "-".join([task.fingerprint[:12], digest[:12], *phases, name])
 
     def context() -> Context:
         rng = np.random.default_rng(0)

@@ -91,6 +91,29 @@ def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, rule
     np.testing.assert_array_equal(answer.ids, best(tree, expected, 20, exclude))
 
 
+@pytest.mark.parametrize("rule", ["own", "sigmoid", "softmax"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_narrow_beam_keeps_the_best_of_each_level_by_every_rule(rule, seed):
+    rng = np.random.default_rng(seed)
+    size, branching, beam = int(rng.integers(60, 400)), int(rng.integers(2, 5)), int(rng.integers(12, 20))
+    tree = Tree.of_order(rng.permutation(size), branching)
+    scores = rng.normal(size=(1, len(tree))).astype(np.float32)
+    answer = beam_search(tree, tree.items, Table(scores), beam, 5, Ragged.empty(1), rule=rule)
+    worth = scores[0].astype(np.float64)
+    families = [np.arange(*tree.first[parent : parent + 2]) for parent in range(int(tree.begins[-2]))]
+    if rule != "own":
+        worth[0] = 0
+        for parent, family in enumerate(families):
+            own = scores[0, family]
+            worth[family] = worth[parent] + (log_expit(own) if rule == "sigmoid" else log_softmax(own))
+    start = next((one for one in range(1, tree.height) if tree.sizes[one] > beam), tree.height)
+    nodes = np.arange(tree.begins[start], tree.begins[start + 1])
+    for _ in range(start, tree.height):
+        nodes = np.concatenate([families[one] for one in nodes[np.argsort(-worth[nodes])[:beam]]])
+    best = nodes[np.argsort(-worth[nodes])[:5]]
+    np.testing.assert_array_equal(answer.ids[0], tree.items[best - tree.begins[-2]])
+
+
 def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_below():
     tree = Tree.of_order(np.arange(1024))
     scores = np.random.default_rng(0).normal(size=(1, len(tree))).astype(np.float32)
