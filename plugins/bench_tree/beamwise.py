@@ -29,7 +29,8 @@ class Beamwise(TreeObjective):
 
     Departure: the leaves are also contrasted with the batch's negative items, as TDM's here, so that leaves which no
     search has visited are ranked as well. `bce` is the paper's, a mean over the nodes of a level; `softmax` contrasts
-    the wanted nodes with all that were visited.
+    the wanted nodes with all that were visited. A moment's targets are some draws of what comes later, as everywhere
+    here: other later items are not wanted at it, and are at others.
     """
 
     def __init__(
