@@ -143,7 +143,7 @@ def _metrics(record: Record) -> Table:
     for part, prefix in (("metrics", ""), ("oracle", "oracle "), ("validation", "validation ")):
         names = dict.fromkeys(_split(name) for name in record.get(part) or {} if "@" in name)
         for name in names:
-            if name.partition("/")[0] in SHOWN.get(part, (name,)):
+            if part not in SHOWN or name.partition("/")[0] in SHOWN[part]:
                 shown = name if name.startswith("index_loss") else prefix + name
                 table.add_row(shown, *(_interval(record, part, name, k) for k in ks))
     return table

@@ -28,6 +28,17 @@ def test_a_run_is_shown_in_full(call, stored):
         assert text in out
 
 
+def test_recall_of_groups_is_shown_for_answers_and_oracle(call, tmp_path, made):
+    record = made.finished("dvf", 0.4, spec_id="dddd0000dddd0000")
+    record["metrics"]["recall@50/head"] = {"value": 0.611, "low": 0.6, "high": 0.62}
+    record["oracle"]["recall@50/head"] = {"value": 0.622, "low": 0.61, "high": 0.63}
+    with Store(tmp_path / "results").execution("dddd0000dddd0000") as folder:
+        results.write(folder, record)
+    lines = [" ".join(line.split()) for line in call("inspect", "dddd")[1].splitlines()]
+    assert "recall/head – .611 (.600 to .620) –" in lines
+    assert "oracle recall/head – .622 (.610 to .630) –" in lines
+
+
 def test_a_live_run_says_what_came_and_left(call, tmp_path, made):
     live = {"remove": 0.1, "added": 1200, "removed": 300, "dropped_targets": 17, "requests_without_target": 2}
     with Store(tmp_path / "results").execution("cccc0000cccc0000") as folder:
