@@ -61,9 +61,10 @@ def results(
     from bench.report import formats, rows, selection, table
     from bench.store.results import Store
 
-    records = Store(results).records()
+    store = Store(results)
+    records = store.records()
     found = selection.select(records if every else selection.newest(records), conditions)
-    tasks = rows.group(found, by)
+    tasks = rows.group(found, by, store.short_ids())
     if form != "table":
         click.echo(formats.WRITERS[form](tasks), nl=False)
     elif tasks:
@@ -94,7 +95,7 @@ def inspect(
 ) -> None:
     """One run in full, or one of its requests.
 
-    RUN is a run's id or the beginning of it.
+    RUN is a run's id or the beginning of it, as tables show it, or "latest".
     """
     from bench.report import inspection
     from bench.store.results import Store, read
@@ -121,7 +122,8 @@ def compare(
     """Is one run better, worse or not distinguishable from another?
 
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
-    Where both have an oracle, their scorers are compared too, apart from their indexes.
+    Where both have an oracle, their scorers are compared too, apart from their indexes. Each is a run's id or the
+    beginning of it, as tables show it, or "latest".
     """
     from bench.report import contrast
     from bench.store.results import Store

@@ -215,6 +215,7 @@ def run(
     from bench.commands.series import Series, check
     from bench.report import formats, rows, table
     from bench.report.progress import display
+    from bench.store.results import Store
 
     check_writable(json_file)
     plans = wanted(asked).plans()
@@ -223,7 +224,7 @@ def run(
         records = Series(surroundings.home(results, cache, data_root), shown, again).carry_out_all(plans)
     if json_file is not None:
         json_file.write_text(formats.json_lines(records), encoding="utf-8")
-    table.show(surroundings.out, rows.group(records))
+    table.show(surroundings.out, rows.group(records, short_ids=Store(results).short_ids()))
     if any(not rows.succeeded(record) for record in records):
         raise Exit(1)
 

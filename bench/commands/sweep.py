@@ -80,6 +80,6 @@ def sweep(
     for outcome in outcomes:
         surroundings.out.print(str(outcome), highlight=False)
     chosen = [outcome.chosen or outcome.records[-1] for outcome in outcomes if outcome.records]
-    table.show(surroundings.out, rows.group([*records, *chosen]))
+    table.show(surroundings.out, rows.group([*records, *chosen], short_ids=Store(results).short_ids()))
     if any(not rows.succeeded(record) for record in [*records, *trials]):
         raise Exit(1)

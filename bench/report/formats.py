@@ -19,11 +19,12 @@ def markdown(tasks: Sequence[TaskRows]) -> str:
     parts = []
     for task in tasks:
         shown, rows = _shown(task)
-        heads = ["method", *(wording.one_line(column.header) for column in shown)]
+        heads = ["method", *(wording.one_line(column.header) for column in shown), "run"]
+        ids = [task.short_id(record) for _, record in [*task.ranked(), *task.bounds()]]
         lines = [f"**{task.title}**", ""]
         lines += [part for text in (task.facts, task.notes) if text for part in (text, "")]
-        lines += [_pipes(heads), _pipes(["---", *["---:"] * len(shown)])]
-        lines += [_pipes([label, *texts]) for label, texts in rows]
+        lines += [_pipes(heads), _pipes(["---", *["---:"] * len(shown), "---"])]
+        lines += [_pipes([label, *texts, run]) for (label, texts), run in zip(rows, ids, strict=True)]
         lines += ["", *(f"- {failure(label, record).text}" for label, record in task.failed())] if task.failed() else []
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

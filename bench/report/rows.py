@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bench import params
 from bench.data.protocols import protocols
@@ -14,13 +14,17 @@ from bench.report.columns import Record, columns, lookup, main_k, measured
 
 @dataclass(frozen=True, slots=True)
 class TaskRows:
-    """The rows of one task: only they may be compared. labels: what tells the rows apart, in the order of `records`."""
+    """The rows of one task: only they may be compared.
+
+    labels: what tells the rows apart, in the order of `records`; short_ids: of a run id, what is shown of it.
+    """
 
     title: str
     facts: str
     notes: str
     records: tuple[Record, ...]
     labels: tuple[str, ...]
+    short_ids: Mapping[str, str] = field(default_factory=dict)
 
     def ranked(self) -> list[tuple[str, Record]]:
         """Finished rows of methods."""
@@ -38,6 +42,10 @@ class TaskRows:
         """Label and record of every row."""
         return list(zip(self.labels, self.records, strict=True))
 
+    def short_id(self, record: Record) -> str:
+        """What `bench inspect` and `bench compare` take for the row; "" for one that is not in the store."""
+        return self.short_ids.get(str(record.get("run_id")), "")
+
 
 def succeeded(record: Record) -> bool:
     """False for a row that holds an error in place of measurements."""
@@ -49,15 +57,20 @@ def is_bound(record: Record) -> bool:
     return bool(lookup(record, "method", "reference"))
 
 
-def group(records: Iterable[Record], by: str | None = None) -> list[TaskRows]:
-    """Rows by task, in order of first appearance; each task's by the column `by`, else by the middle recall."""
+def group(
+    records: Iterable[Record], by: str | None = None, short_ids: Mapping[str, str] | None = None
+) -> list[TaskRows]:
+    """Rows by task, in order of first appearance; each task's by the column `by`, else by the middle recall.
+
+    short_ids: those of the store (`Store.short_ids`), where the rows shall show them.
+    """
     tasks: dict[str, list[Record]] = {}
     for record in records:
         key = lookup(record, "task", "fingerprint") or "{}|{}".format(
             lookup(record, "task", "dataset"), _protocol_text(lookup(record, "task", "protocol"))
         )
         tasks.setdefault(str(key), []).append(record)
-    return [_task_rows(rows, by) for rows in tasks.values()]
+    return [_task_rows(rows, by, short_ids or {}) for rows in tasks.values()]
 
 
 def sort(records: Iterable[Record], by: str) -> list[Record]:
@@ -118,7 +131,7 @@ def _protocol_text(found: object) -> str:
     return str(found)
 
 
-def _task_rows(records: list[Record], by: str | None) -> TaskRows:
+def _task_rows(records: list[Record], by: str | None, short_ids: Mapping[str, str]) -> TaskRows:
     first = next((row for row in records if lookup(row, "task", "title")), records[0])
     title = lookup(first, "task", "title")
     title = f"{title}{_settings(first)}" if title else lookup(first, "task", "dataset") or "unknown data"
@@ -129,6 +142,7 @@ def _task_rows(records: list[Record], by: str | None) -> TaskRows:
         findings.task_notes(lookup(first, "task", "audit")),
         tuple(ordered),
         tuple(labels(ordered)),
+        short_ids,
     )
 
 

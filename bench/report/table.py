@@ -90,6 +90,8 @@ def _table(task: TaskRows, width: int) -> Table:
     table.add_column("\nmethod", no_wrap=True, overflow="ellipsis", max_width=_label_width(task))
     for column in layout.columns:
         table.add_column(_header(column), justify="right", no_wrap=True)
+    if _id_width(task):
+        table.add_column("\nrun", no_wrap=True)
     ranked, bounds = task.ranked(), task.bounds()
     best = {column.name: _best(column, [record for _, record in ranked]) for column in layout.columns}
     for label, record in [*ranked, *bounds]:
@@ -100,6 +102,8 @@ def _table(task: TaskRows, width: int) -> Table:
             )
             for column in layout.columns
         ]
+        if _id_width(task):
+            texts.append(Text(task.short_id(record), "dim"))
         name = Text(f"{label} (bound)" if is_bound(record) else label)
         last_ranked = bool(ranked and bounds) and record is ranked[-1][1]
         table.add_row(name, *texts, end_section=last_ranked, style="dim italic" if is_bound(record) else "")
@@ -125,9 +129,16 @@ def _label_width(task: TaskRows) -> int:
     return min(LABEL_LIMIT, max(len("method"), *widths))
 
 
+def _id_width(task: TaskRows) -> int:
+    """0 where no row is in the store."""
+    widths = [len(task.short_id(record)) for _, record in [*task.ranked(), *task.bounds()]]
+    return max(len("run"), *widths) if any(widths) else 0
+
+
 def _width(task: TaskRows, layout: Layout) -> int:
     rows = [record for _, record in [*task.ranked(), *task.bounds()]]
-    total = _label_width(task)
+    run = _id_width(task)
+    total = _label_width(task) + (run + 1 + layout.gap if run else 0)
     for column in layout.columns:
         cells = [len(cell(column, row, interval=column.name in layout.with_interval)) for row in rows]
         total += max([*cells, *map(len, column.header.split("\n"))]) + 1 + layout.gap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ from bench.errors import StoreError, UnknownName
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LATEST = "latest"  # in place of a run id
+SHORT = 4  # characters of a run id in a table
 
 
 class Store:
@@ -62,14 +65,30 @@ class Store:
         return [read(path.parent) for path in sorted((self.runs / spec_id).glob("*/result.json"))]
 
     def folder(self, run: str) -> Path:
-        """The folder of the run that `run`, a run id or the beginning of one, names; the newest execution of a spec."""
-        matches = [folder for folder in self.folders() if run_id(folder).startswith(run)]
+        """The folder of the run that `run` names: "latest", a run id, or the beginning of its spec ("3f2a", the newest
+        execution) or of both its parts ("3f2a/2026").
+        """
+        folders = self.folders()
+        spec, _, stamp = run.partition("/")
+        matches = [one for one in folders if one.parent.name.startswith(spec) and one.name.startswith(stamp)]
+        matches = folders[-1:] if run == LATEST else matches
         if not matches:
-            raise UnknownName("run", run, [run_id(folder) for folder in self.folders()][-10:])
+            raise UnknownName("run", run, [LATEST, *map(run_id, folders[-10:])] if folders else [])
         specs = {folder.parent.name for folder in matches}
         if len(specs) > 1:
             raise StoreError(f"{run!r} begins the names of several runs: {', '.join(sorted(map(run_id, matches)))}")
         return matches[-1]
+
+    def short_ids(self) -> dict[str, str]:
+        """Of every run id the shortest text that `folder` takes for it, of its spec SHORT characters at least."""
+        executions: dict[str, list[str]] = {}
+        for folder in self.folders():
+            executions.setdefault(folder.parent.name, []).append(folder.name)
+        found: dict[str, str] = {}
+        for spec, short in _beginnings(executions, SHORT).items():
+            found |= {f"{spec}/{name}": f"{short}/{one}" for name, one in _beginnings(executions[spec], 1).items()}
+            found[f"{spec}/{executions[spec][-1]}"] = short  # the newest needs no more
+        return found
 
     def find(self, run: str) -> dict[str, Any]:
         """The result that `run` names (see `folder`)."""
@@ -80,6 +99,17 @@ class Store:
         import pandas as pd
 
         return pd.json_normalize(self.records())
+
+
+def _beginnings(names: Iterable[str], least: int) -> dict[str, str]:
+    """Of every name the shortest beginning, of `least` characters at least, that begins no other."""
+    ordered, found = sorted(names), {}
+    for before, name, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
+        length = least
+        while name[:length] in (before[:length], after[:length]) and length < len(name):
+            length += 1
+        found[name] = name[:length]
+    return found
 
 
 def run_id(folder: Path) -> str:

@@ -17,11 +17,14 @@ def test_results_are_listed_filtered_and_written(call, stored):
         record["method"]["name"]
         for record in json.loads(call("results", "--format", "json", "--sort", "-recall@50")[1])
     ] == ["item_cf", "dvf"]
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("dvf", "item_cf"))] == ["aaaa", "bbbb"]
+    assert "| bbbb |" in call("results", "--format", "md")[1]
     assert "no results in results meet" in call("results", "--filter", "method=ease")[1]
     assert "bench run makes some" in call("results", "--results", "empty")[1]
 
 
 def test_a_run_is_shown_in_full(call, stored):
+    assert "item_cf on Synthetic" in call("inspect", "latest")[1]
     code, out, _ = call("inspect", "aaaa")
     assert code == 0
     for text in ("ef=100", ".400 (.392 to .407)", "Some CPU", "train", "32 s", "2,000 requests"):

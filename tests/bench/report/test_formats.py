@@ -6,10 +6,11 @@ from bench.report import formats, rows
 
 
 def test_markdown_is_one_table_with_the_bound_and_the_failure(records):
-    text = formats.markdown(rows.group(records))
+    text = formats.markdown(rows.group(records, short_ids={records[3]["run_id"]: "3f2a"}))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     assert [line.split("|")[1].strip() for line in lines] == ["method", "---", "dvf", "item_cf", "bayes (bound)"]
+    assert [line.split("|")[-2].strip() for line in lines] == ["run", "---", "3f2a", "", ""]
     assert "- ease grew past its memory limit" in text
 
 

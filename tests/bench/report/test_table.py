@@ -6,16 +6,21 @@ from rich.console import Console
 from bench.report import rows, table
 
 
-def shown(records, width=120):
+def shown(records, width=120, short_ids=None):
     console = Console(file=io.StringIO(), width=width)
-    table.show(console, rows.group(records))
+    table.show(console, rows.group(records, short_ids=short_ids))
     return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [50, 80, 100, 120, 160])
 def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(records, width):
-    text = shown(records, width)
+    text = shown(records, width, {record["run_id"]: f"{at}f2a" for at, record in enumerate(records)})
     assert max(map(len, text.splitlines())) <= width
+    assert [line[-4:] for line in text.splitlines() if line.startswith(("dvf", "item_cf", "bayes"))] == [
+        "3f2a",
+        "1f2a",
+        "2f2a",
+    ]
     assert "…" not in text
 
 
@@ -23,8 +28,11 @@ def test_the_header_is_whole_above_short_names(made):
     assert "method" in shown([made.finished("dvf")])
 
 
-def test_at_120_columns_everything_is_there(records):
-    text = shown(records, 120)
+@pytest.mark.parametrize("short_ids", [{}, {"0": "3f2a"}])
+def test_at_120_columns_everything_is_there(records, short_ids):
+    records[-1]["run_id"] = "0"
+    text = shown(records, 120, short_ids)
+    assert ("run" in text.splitlines()[3]) == bool(short_ids)
     for value in (
         ".206 ±.008",
         ".412 ±.008",

@@ -30,6 +30,26 @@ def test_executions_lie_under_their_spec_and_are_found_by_the_beginning_of_their
         store.find("zz")
 
 
+def test_short_ids_name_their_runs(tmp_path):
+    store = Store(tmp_path)
+    for spec, value in (("abcd1", 1), ("abcd2", 2), ("f00d3", 3), ("abcd1", 4), ("f00d3", 5)):
+        put(store, spec, value)
+    short = store.short_ids()
+    assert [store.find(short[record["run_id"]])["value"] for record in store.records()] == [1, 2, 3, 4, 5]
+    newest = store.find("f00d3")["run_id"]
+    assert (short[newest], short[store.find("abcd2")["run_id"]]) == ("f00d", "abcd2")
+    assert short[store.records()[0]["run_id"]].startswith("abcd1/2")
+
+
+def test_latest_is_the_last_execution_of_any_spec(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(UnknownName, match="no run 'latest'"):
+        store.find("latest")
+    for value, spec in enumerate(("b", "c", "a", "c", "b")):
+        put(store, spec, value)
+        assert store.find("latest")["value"] == value
+
+
 def test_a_failure_while_writing_leaves_nothing(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(KeyboardInterrupt), store.execution("abc") as folder:
