@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +27,7 @@ def scan(path: Path, source: Source, wanted: Iterable[str], lists: Iterable[str]
     columns = list(dict.fromkeys(wanted))
     try:
         if source.format == "parquet":
-            frame = pl.scan_parquet(path)
+            frame = pl.scan_parquet(one_file(path))
         elif source.format == "jsonl":
             return _json_lines(path, columns, set(lists)).with_row_index("row")
         else:
@@ -43,6 +44,11 @@ def scan(path: Path, source: Source, wanted: Iterable[str], lists: Iterable[str]
         pl.col(name).cast(pl.List(pl.String) if isinstance(schema[name], pl.List) else pl.String) for name in columns
     ]
     return frame.select(texts).with_row_index("row")
+
+
+def one_file(path: Path) -> str:
+    """The path as polars takes it for that file alone, where a plain "clicks [2024].csv" is a pattern."""
+    return glob.escape(str(path))
 
 
 def line(source: Source, row: int) -> str:
@@ -69,7 +75,7 @@ def _delimited(path: Path, source: Source, scratch: Path) -> pl.LazyFrame:
         path = _rewritten(path, source, scratch)
         separator = _UNIT if len(separator) != 1 else separator
     return pl.scan_csv(
-        path,
+        one_file(path),
         separator=separator,
         quote_char=source.quote or None,
         has_header=not source.columns,
@@ -108,7 +114,7 @@ def _json_lines(path: Path, columns: list[str], lists: set[str]) -> pl.LazyFrame
     missing = [name for name in columns if name not in keys]
     if missing:
         raise DataError(f"{path}: {UnknownName('key', missing[0], keys)} Line 1 must hold every key of the card.")
-    return pl.scan_ndjson(path, schema=schema)
+    return pl.scan_ndjson(one_file(path), schema=schema)
 
 
 def _bad_json(path: Path) -> str:

@@ -17,7 +17,7 @@ from bench.data.archives import first_octets
 from bench.data.cardfile import format_of
 from bench.data.cards import ROLES, Card, Source, Table
 from bench.data.columns import seconds, whole
-from bench.data.formats import explained, scan
+from bench.data.formats import explained, one_file, scan
 from bench.data.sums import check_not_empty
 from bench.errors import DataError, UnknownName
 
@@ -77,6 +77,8 @@ def _sampled(path: Path, scratch: Path) -> tuple[Source, pl.DataFrame, list[str]
     else:
         octets = first_octets(path, _HEAD_BYTES)
         octets = octets if len(octets) < _HEAD_BYTES else octets[: octets.rfind(b"\n") + 1]
+        if not octets.strip():
+            raise DataError(f"{path} has no whole line in its first {_HEAD_BYTES:,} bytes: is it a table of text?")
         source = Source(path.name, form, {}) if form == "jsonl" else _delimited(path.name, octets)
         head = scratch / path.stem
         head.write_bytes(octets)
@@ -84,12 +86,13 @@ def _sampled(path: Path, scratch: Path) -> tuple[Source, pl.DataFrame, list[str]
         if form == "jsonl":
             known = list(json.loads(octets.split(b"\n")[0]))
         elif form == "parquet":
-            known = pl.scan_parquet(head).collect_schema().names()
+            known = pl.scan_parquet(one_file(head)).collect_schema().names()
         else:
             known = list(source.columns) or _header(head, source)
         return source, scan(head, source, known, (), scratch).head(_SAMPLED).collect(), known
-    except PolarsError as error:
-        raise DataError(str(explained(head, source, error)).replace(str(head), str(path))) from error
+    except (PolarsError, DataError) as error:
+        said = explained(head, source, error) if isinstance(error, PolarsError) else error
+        raise DataError(str(said).replace(str(head), str(path))) from error
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} line 1 is no JSON object ({error}). Name the file by its format.") from error
 

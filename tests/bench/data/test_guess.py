@@ -80,6 +80,24 @@ def test_other_formats_are_read_too(tmp_path: Path) -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("name", ["clicks [2024].csv", "all*?.jsonl", "{a}[b-c].parquet", "x [1].csv.gz"])
+def test_a_name_that_looks_like_a_pattern_is_that_of_one_file(tmp_path: Path, name: str) -> None:
+    octets = b"user,item\n1,2\n1,3\n"
+    if name.endswith("jsonl"):
+        octets = b'{"user": 1, "item": 2}\n{"user": 1, "item": 3}\n'
+    elif name.endswith("parquet"):
+        pl.DataFrame({"user": [1, 1], "item": [2, 3]}).write_parquet(tmp_path / "other.parquet")
+        octets = (tmp_path / "other.parquet").read_bytes()
+    data, _ = load(tmp_path / name, gzip.compress(octets) if name.endswith("gz") else octets)
+    assert (data.name, len(data.interactions)) == (name, 2)
+
+
+def test_what_is_wrong_with_the_first_lines_is_said_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        load(tmp_path / "log.csv", '"user,name",item\n"1",2\n')
+    assert str(error.value).startswith(f"{tmp_path}/log.csv: there is no column")
+
+
 def test_latin_1_is_noticed(tmp_path: Path) -> None:
     data, _ = load(tmp_path / "log.csv", "user,item\nRené,1\nZoë,2\n".encode("latin-1"))
     assert sorted(data.user_ids) == ["René", "Zoë"]
@@ -89,6 +107,8 @@ def test_latin_1_is_noticed(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("", "has 0 bytes"),
+        ("\n\n", "no whole line"),
+        ("user,item," + "x" * (1 << 19), "no whole line"),
         ("user,item\n", "leaves no interaction"),
         ("user,item,time\n1,2,soon\n1,3,later\n", r"'time' \('soon'\) is no time.*time_format"),
         ("user,item,time\n1,2,10\n1,3,soon\n1,3,12\n", r"line 3: time \(column 'time'\) is 'soon'"),
