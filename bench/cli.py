@@ -30,7 +30,9 @@ EXAMPLES = examples(
     ("All results so far:", "bench results"),
     title="Start here",
 )
-STYLE = click.RichHelpConfiguration(text_markup="rich", text_paragraph_linebreaks="\n\n", max_width=110)
+STYLE = click.RichHelpConfiguration(
+    text_markup="rich", text_emojis=False, text_paragraph_linebreaks="\n\n", max_width=110
+)
 
 
 @click.group("bench", help=OVERVIEW, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,9 +96,9 @@ def _say(word: str, text: str) -> None:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, emoji=False)  # "mine.py:X: ..." is no code of an emoji
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(stderr=stderr, width=PIPED_WIDTH)
+        console = Console(stderr=stderr, emoji=False, width=PIPED_WIDTH)
     return console
 
 

@@ -53,6 +53,13 @@ def test_the_command_line_starts_without_the_libraries_of_the_work():
     assert done.stdout.strip() == "[]"
 
 
+def test_text_between_colons_stays_as_it_is(call):
+    assert "--plugin nofile.py:X: there is no file" in call("run", "--plugin", "nofile.py:X")[2]
+    assert ":X:" in call("show", ":X:")[2]
+    assert ":X:" in call(":X:")[2]
+    assert ":X:" in call("run", "-m", "popularity", "--memory", ":X:")[2]
+
+
 def test_several_methods_and_data_sets_are_run_one_after_another(call, fake_run, tmp_path):
     code, out, err = call(
         "run",
