@@ -100,7 +100,3 @@ def _console(*, stderr: bool) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(stderr=stderr, emoji=False, width=PIPED_WIDTH)
     return console
-
-
-if __name__ == "__main__":
-    main()

@@ -60,6 +60,11 @@ def test_text_between_colons_stays_as_it_is(call):
     assert ":X:" in call("run", "-m", "popularity", "--memory", ":X:")[2]
 
 
+def test_python_runs_the_package():
+    done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage: bench " in done.stdout
+
+
 def test_several_methods_and_data_sets_are_run_one_after_another(call, fake_run, tmp_path):
     code, out, err = call(
         "run",

@@ -40,7 +40,7 @@ SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
 def _bench(environment, folder, *arguments):
-    command = [environment / "python", "-m", "bench.cli", *arguments]
+    command = [environment / "python", "-m", "bench", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
