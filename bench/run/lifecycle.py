@@ -97,7 +97,8 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
         for record in store.executions(spec.id)[::-1]:
             if _answers(record, made, plan):
                 watch.log(f"{method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
-                return record
+                asked_as = {key: task.about[key] for key in ("dataset", "title")}  # equal content under another name
+                return record | {"task": record["task"] | asked_as}
     with store.execution(spec.id) as folder:
         _execute(Execution(plan, home, watch, method, task, spec, made, folder))
     return store.find(f"{spec.id}/{folder.name.rpartition('-')[2]}")

@@ -113,12 +113,12 @@ def cache(tmp_path_factory):
 def go(tmp_path, log, cache):
     home = Home(tmp_path / "results", cache)
 
-    def go(again=False, keep=False, watch=None, limits=None, source=METHOD, ks=(5, 10), **settings):
+    def go(again=False, keep=False, watch=None, limits=None, source=METHOD, ks=(5, 10), data=log, **settings):
         file = tmp_path / "mine.py"
         file.write_text(source + (KEEP if keep else ""))
         plan = Plan(
             method=f"{file}:Mine",
-            data=log,
+            data=data,
             protocol="user-holdout:users=20,min_interactions=5",
             settings=settings,
             ks=ks,
@@ -128,6 +128,14 @@ def go(tmp_path, log, cache):
         return run(plan, home, watch or Watcher(), again=again)
 
     return go
+
+
+def test_an_answer_from_the_store_bears_the_name_that_the_data_have_now(go, log, tmp_path):
+    other = shutil.copyfile(log, tmp_path / "other.csv")
+    first, second = go(), go(data=other)
+    assert first["run_id"] == second["run_id"]
+    assert [record["task"]["title"] for record in (first, second, go())] == ["clicks.csv", "other.csv", "clicks.csv"]
+    assert second["task"]["dataset"] == "other.csv"
 
 
 def test_a_run_leaves_a_record_columns_and_answers(go, tmp_path):
