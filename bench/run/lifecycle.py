@@ -141,8 +141,8 @@ def _execute(this: Execution) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
         if record["work"]:
             of_items = record["work"]["unit"] == "items scored"  # another unit is no share of the catalog
-            candidates = max(1, len(catalogs.after.candidates()))
-            record["work"]["share"] = record["work"]["mean"] / candidates if of_items else None
+            scorable = len(catalogs.after.candidates()) + len(catalogs.removed)  # an item that left may still lead on
+            record["work"]["share"] = record["work"]["mean"] / max(1, scorable) if of_items else None
         record["status"] = "ok"
     except (errors.BenchError, OSError) as error:
         record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")

@@ -146,6 +146,17 @@ def test_removed_items_are_no_answers_and_their_targets_no_targets(go):
     assert wrong["status"] == "invalid" and "not eligible" in wrong["error"]
 
 
+def test_items_that_left_but_are_scored_are_part_of_the_catalog(go):
+    searched = METHOD.replace(
+        "return Answer.top(self.items_, scores, k, requests.exclude)",
+        "work = np.full(len(requests), len(self.counts_), np.int32)\n"
+        "        return Answer.top(self.items_, scores, k, requests.exclude, work)",
+    )
+    record = go(Live(remove=0.5), source=searched + UPDATE)
+    assert record["work"]["mean"] == record["task"]["items"]
+    assert record["work"]["share"] == 1
+
+
 def test_runs_of_different_training_are_compared_on_the_same_new_items(go, tmp_path):
     cut = "temporal:test_share=.3,validation_share="
     records = go(Live()), go(Live(remove=0.2)), go(protocol=f"{cut}.02")
