@@ -178,13 +178,15 @@ def flattened(lists: Iterable[Iterable[str]]) -> list[str]:
 
 def columns(pairs: Iterable[str]) -> dict[str, str] | None:
     """ "user=uid,item=sku,time=ts" as a mapping."""
-    found = {}
+    found: dict[str, str] = {}
     for part in (part for text in pairs for part in text.split(",") if part.strip()):
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(
                 f"--columns {part!r} is not of the form role=column, for example user=uid,item=sku,time=ts"
             )
+        if key.strip() in found:
+            raise UsageError(f"--columns says {key.strip()} twice: {found[key.strip()]!r} and {value.strip()!r}")
         found[key.strip()] = value.strip()
     return found or None
 

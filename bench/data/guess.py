@@ -19,7 +19,7 @@ from bench.data.cards import ROLES, Card, Source, Table
 from bench.data.columns import seconds, whole
 from bench.data.formats import explained, one_file, scan
 from bench.data.sums import check_not_empty
-from bench.errors import DataError, UnknownName
+from bench.errors import DataError, UnknownName, UsageError
 
 _NAMES = {
     "user": "user userid uid customer customerid visitor visitorid member memberid session sessionid reviewerid client "
@@ -40,7 +40,7 @@ _UNITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"))
 
 
 def card_of(path: Path, columns: Mapping[str, str] | None) -> tuple[Card, str]:
-    """A card for the file, and a sentence that says what was taken for what. Raises DataError, UnknownName.
+    """A card for the file, and a sentence that says what was taken for what. Raises DataError, UsageError.
 
     columns: {"user": "uid", ...} instead of the guess from the header's names; in a file without header the columns
     are called 1, 2, 3 ...
@@ -48,6 +48,12 @@ def card_of(path: Path, columns: Mapping[str, str] | None) -> tuple[Card, str]:
     for role in columns or ():
         if role not in ROLES:
             raise UnknownName("role in --columns", role, ROLES)
+    roles: dict[str, str] = {}  # of each column
+    for role, column in (columns or {}).items():
+        if roles.setdefault(column, role) != role:
+            raise UsageError(
+                f"--columns: column {column!r} cannot be both {roles[column]} and {role}; name another one"
+            )
     path = path.expanduser().resolve()
     if not path.is_file():
         raise DataError(f"there is no file {path}. Check --data.")
