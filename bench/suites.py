@@ -39,10 +39,11 @@ its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ from typing import Any
 from bench import params
 from bench.catalog import method_class
 from bench.data.conventions import Conventions
-from bench.errors import Unavailable, UnknownName, UsageError
+from bench.errors import BenchError, Unavailable, UnknownName, UsageError
 from bench.report.figure import Figure, read_figure
 from bench.run.plan import Limits, Live, Plan
 from bench.tuning import Range, Search, declared_range, given_range
@@ -135,13 +136,16 @@ class Reading:
         for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
             if task.name not in method.get("tasks", [task.name]):
                 continue
-            own = {**task.plan.settings, **method.get("set", {})}
-            plan = dataclasses.replace(task.plan, method=method["name"], settings=own)
+            own = self.value(method, "set", dict, {})
+            plan = dataclasses.replace(task.plan, method=method["name"], settings={**task.plan.settings, **own})
             if said is None:
                 label = self.value(method, "label", str, Path(method["name"]).name)
-                grid = {name: axis for name, axis in task.grid.items() if name not in method.get("set", {})}
-                entries += [Entry(plan, label, task, at) for plan in self.grid(plan, method, at, grid)]
+                grid = {name: axis for name, axis in task.grid.items() if name not in own}
+                plans = list(self.grid(plan, method, at, grid))
+                self.check_settings(plans, {**own, **method.get("grid", {})}, task, at)
+                entries += [Entry(plan, label, task, at) for plan in plans]
             else:
+                self.check_settings([plan], own, task, at)
                 searches.append(self.search(plan, method, said, at))
         title = self.value(content, "title", str, self.path.stem)
         drawn = self.value(content, "figure", dict, None)
@@ -150,22 +154,24 @@ class Reading:
 
     def tasks(self, content: Mapping[str, Any]) -> list[Asked]:
         """Each data set with each protocol and seed, or each of [[tasks]] with each seed."""
-        conventions = self.value(content, "conventions", dict, {})
+        said = self.value(content, "conventions", dict, {})
+        with _named(f"{self.path}: [conventions]"):
+            conventions = params.build(Conventions, said)
         eligible = self.value(content, "eligible", str, None)
         gigabytes = self.value(content, "memory_gb", (int, float), None)
+        seconds = self.value(content, "timeout", (int, float), None)
+        with _named(str(self.path)):
+            limits = Limits(seconds, None if gigabytes is None else int(gigabytes * 1e9))
         base = Plan(
             method="",
-            conventions=params.build(Conventions, conventions),
+            conventions=conventions,
             eligible=None if eligible is None else self.path.parent / eligible,
             live=self.live(content),
             ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
             timing=self.value(content, "timing", str, "single+batch"),
             device=self.value(content, "device", str, "cpu"),
             threads=self.value(content, "threads", int, 0),
-            limits=Limits(
-                seconds=self.value(content, "timeout", (int, float), None),
-                memory_bytes=None if gigabytes is None else int(gigabytes * 1e9),
-            ),
+            limits=limits,
         )
         seeds = self.value(content, "seeds", list, [0])
         if "tasks" in content:
@@ -209,7 +215,8 @@ class Reading:
             raise UsageError(f"{self.path}: live = {live!r} should be true or false")
         if not live and remove is not None:
             raise UsageError(f"{self.path}: remove belongs to live = true")
-        return Live(float(remove or 0)) if live else None
+        with _named(str(self.path)):
+            return Live(float(remove or 0)) if live else None
 
     def method(self, said: Any, at: int, tasks: Sequence[Asked]) -> dict[str, Any]:
         """One [[methods]] table, its plugin's path made absolute."""
@@ -262,14 +269,27 @@ class Reading:
             return {}  # its run says so
         for name in given:
             if name not in declared:
-                raise UnknownName(f"parameter of {plan.method}", name, declared)
+                raise UnknownName(f"parameter of {plan.method} in range of {self.path}", name, declared)
         found = {}
         for name, parameter in declared.items():
             if name in given:
-                found[name] = given_range(parameter, given[name], f"{self.path}: range.{name} of {plan.method}")
+                with _named(f"{self.path}: range.{name} of {plan.method}"):
+                    found[name] = given_range(parameter, given[name])
             elif name not in plan.settings and (own := declared_range(parameter)) is not None:
                 found[name] = own
         return found
+
+    def check_settings(self, plans: Iterable[Plan], own: Iterable[str], task: Asked, at: int) -> None:
+        """Refuse a setting that the method does not take. own: the names that its own table says, the task the rest."""
+        for plan in plans:
+            try:
+                cls = method_class(plan.method)
+            except BenchError:
+                return  # its run says so
+            with _named(f"{self.path}: task {task.name!r} for {plan.method}"):
+                params.resolve(cls, {name: value for name, value in plan.settings.items() if name not in own})
+            with _named(f"{self.path}: [[methods]] number {at}: {plan.method}"):
+                params.build(cls, plan.settings)
 
     def check(self, said: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         """Refuse a key that means nothing."""
@@ -286,3 +306,13 @@ class Reading:
             names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
             raise UsageError(f"{self.path}: {key} = {value!r} should be of type {names}")
         return value
+
+
+@contextlib.contextmanager
+def _named(where: str) -> Iterator[None]:
+    """What is wrong with a value is said with file and table."""
+    try:
+        yield
+    except UsageError as error:
+        error.args = (f"{where}: {error}",)
+        raise

@@ -62,23 +62,21 @@ def declared_range(parameter: Parameter) -> Range | None:
     return Range(low=low, high=high, log=low > 0 and (said.log or high >= 10 * low))
 
 
-def given_range(parameter: Parameter, said: Any, where: str) -> Range:
+def given_range(parameter: Parameter, said: Any) -> Range:
     """The range that a suite gives in place of the declared one: a list of values, or {low, high, log}."""
     if isinstance(said, list) and said:
         return Range(values=tuple(convert(parameter, value) for value in said))
     if not isinstance(said, Mapping):
-        raise UsageError(
-            f"{where}: a range is a list of values or a table such as {{ low = 16, high = 128, log = true }}"
-        )
+        raise UsageError("a range is a list of values or a table such as { low = 16, high = 128, log = true }")
     for key in said:
         if key not in ("low", "high", "log"):
-            raise UnknownName(f"key of {where}", key, ("low", "high", "log"))
+            raise UnknownName("key", key, ("low", "high", "log"))
     if parameter.type not in (int, float) or not {"low", "high"} <= set(said):
-        raise UsageError(f"{where}: low and high belong to numbers and come together; give a list of values instead")
+        raise UsageError("low and high belong to numbers and come together; give a list of values instead")
     low, high = (float(convert(parameter, said[key])) for key in ("low", "high"))
     log = bool(said.get("log", parameter.declaration.log))
     if low > high or (log and low <= 0):
-        raise UsageError(f"{where}: low must not exceed high, and must be above 0 on a log scale")
+        raise UsageError("low must not exceed high, and must be above 0 on a log scale")
     return Range(low=low, high=high, log=log, whole=parameter.type is int)
 
 

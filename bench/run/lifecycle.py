@@ -68,7 +68,10 @@ def method_of(plan: Plan) -> Method:
         cls = method_class(plan.method)
     except errors.Unavailable as problem:
         return Method(name, dict(plan.settings), {}, "", "", keeps=False, reference=False, problem=problem)
-    hook = connect(build(cls, plan.settings))
+    try:
+        hook = connect(build(cls, plan.settings))
+    except errors.ParameterError as error:
+        raise errors.ParameterError(f"{name}: {error}") from error
     return Method(
         name=name,
         params=resolve(cls, plan.settings),

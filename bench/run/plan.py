@@ -27,6 +27,13 @@ class Limits:
     seconds: float | None = None
     memory_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, limit, unit in (("timeout", self.seconds, "seconds"), ("memory", self.memory_bytes, "bytes")):
+            if limit is not None and not limit > 0:
+                raise UsageError(
+                    f"{name}: a limit of {limit:g} {unit} leaves a phase nothing; raise it or leave it out"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Live:

@@ -108,12 +108,26 @@ def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
         ("[search]\n[[methods]]\nname = 'ease'\ngrid = { regularisation = [1] }", UsageError, "remove grid"),
         ("[search]\n[[methods]]\nname = 'ease'\nrange = { regularization = [1] }", UnknownName, "'regularisation'"),
         ("[search]\ntrials = 0\n[[methods]]\nname = 'ease'", UsageError, "above 0"),
-        ("[conventions]\nseen = 'no'\n[[methods]]\nname = 'ease'", ParameterError, "filtered"),
+        ("[conventions]\nseen = 'no'\n[[methods]]\nname = 'ease'", ParameterError, r"\[conventions\]: .*filtered"),
+        ("[conventions]\nsen = 'no'\n[[methods]]\nname = 'ease'", UnknownName, r"\[conventions\]: .*'seen'"),
+        ("timeout = 0\n[[methods]]\nname = 'ease'", UsageError, "limit of 0 seconds"),
+        ("live = true\nremove = 2\n[[methods]]\nname = 'ease'", UsageError, "no share"),
+        ("[[methods]]\nname = 'popularity'\n[[methods]]\nname = 'item_cf'\nset = { shrink = -1 }", ParameterError,
+         r"\[\[methods\]\] number 2: item_cf: shrink=-1"),
+        ("[[methods]]\nname = 'ease'\ngrid = { regularisation = [1, 'x'] }", ParameterError, "1: ease: regul"),
+        ("[[methods]]\nname = 'ease'\ngrid = { regularization = [1] }", UnknownName, "number 1: .*'regularisation'"),
+        ("[[tasks]]\ndataset = 'synthetic'\nset = { shrink = -1 }\n[[methods]]\nname = 'item_cf'", ParameterError,
+         "task 'synthetic' for item_cf: shrink=-1"),
+        ("[[methods]]\nname = 'dvf'\nset = { smoothing = 1.0, scorer = 'inner' }", ParameterError, "1: dvf: smoo"),
+        ("[search]\n[[methods]]\nname = 'ease'\nset = { regularisation = -1 }", ParameterError, "1: ease: regul"),
+        ("[search]\n[[methods]]\nname = 'ease'\nrange = { regularisation = [-1] }", ParameterError, "range.regul"),
+        ("[search]\n[[methods]]\nname = 'ease'\nrange = { regularisation = 1 }", UsageError, "range.regul.*: a range"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_named(tmp_path, text, error, words):
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         load_suite(write(tmp_path, text))
+    assert str(caught.value).count(f"{tmp_path}/suite.toml") == 1
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "suites").glob("*.toml")), ids=lambda path: path.stem)

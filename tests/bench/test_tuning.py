@@ -47,15 +47,15 @@ def test_draws_stay_in_range_and_are_even_on_their_scale():
 
 def test_a_suite_may_give_another_range_and_wrong_ones_are_refused():
     lr = parameter(float, 1e-3, low=1e-6, high=1.0, log=True)
-    assert given_range(lr, {"low": 1e-4, "high": 1e-2}, "here") == Range(low=1e-4, high=1e-2, log=True)
-    assert given_range(lr, [0.1, 0.2], "here") == Range(values=(0.1, 0.2))
+    assert given_range(lr, {"low": 1e-4, "high": 1e-2}) == Range(low=1e-4, high=1e-2, log=True)
+    assert given_range(lr, [0.1, 0.2]) == Range(values=(0.1, 0.2))
     with pytest.raises(ParameterError):
-        given_range(lr, [2.0], "here")
+        given_range(lr, [2.0])
     for wrong in ({"low": 0.1}, {"low": 0.2, "high": 0.1}, 3, []):
         with pytest.raises(UsageError):
-            given_range(lr, wrong, "here")
+            given_range(lr, wrong)
     with pytest.raises(UnknownName, match="'high'"):
-        given_range(lr, {"low": 0.1, "hihg": 0.2}, "here")
+        given_range(lr, {"low": 0.1, "hihg": 0.2})
 
 
 def test_trials_begin_with_the_defaults_never_repeat_and_depend_on_seed_and_method_alone():
