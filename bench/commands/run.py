@@ -89,7 +89,7 @@ def convention_options(command: Command) -> Command:
     type=Assignment("[METHOD.]NAME=VALUE"),
     multiple=True,
     panel=WHAT,
-    help="A parameter, of one method or of each that has it; [cyan]bench show METHOD[/] lists them.",
+    help="A parameter, of one method or of each that has it, said once; [cyan]bench show METHOD[/] lists them.",
 )
 @click.option(
     "--k",

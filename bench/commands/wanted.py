@@ -76,7 +76,10 @@ def depths(ks: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def distribute(settings: Sequence[tuple[str, str]], methods: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Which method gets which: "ef=200" all that declare `ef`, "dvf.ef=200" that one; raises UnknownName for a typo."""
+    """Which method gets which: "ef=200" all that declare `ef`, "dvf.ef=200" that one.
+
+    Raises UnknownName for a typo, UsageError where a method would get a parameter twice.
+    """
     from bench.catalog import method_class
     from bench.params import parameters
 
@@ -96,6 +99,10 @@ def distribute(settings: Sequence[tuple[str, str]], methods: Sequence[str]) -> d
             kind = f"parameter of {owners[0]}" if owners else "parameter"
             raise UnknownName(kind, name, {each for method in owners or methods for each in known[method] or {}})
         for method in takers:
+            if name in found[method]:
+                raise UsageError(
+                    f"--set gives {method} {name} twice, {found[method][name]!r} and {value!r}: say it once"
+                )
             found[method][name] = value
     return found
 

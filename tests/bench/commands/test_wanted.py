@@ -18,6 +18,14 @@ def test_a_mistyped_setting_suggests_the_nearest():
         distribute([("ease.neighbours", "5")], ["item_cf", "ease"])
 
 
+@pytest.mark.parametrize("names", [("shrink",) * 2, ("item_cf.shrink",) * 2, ("shrink", "item_cf.shrink")])
+def test_a_setting_that_is_said_twice_is_refused(names):
+    settings = list(zip(names, ("5", "7"), strict=True))
+    for said in (settings, settings[::-1]):
+        with pytest.raises(UsageError, match=r"item_cf shrink twice, '[57]' and '[57]'"):
+            distribute(said, ["item_cf", "ease"])
+
+
 def test_names_may_be_repeated_or_joined_and_keep_their_settings():
     names = Names()
     joined = names.convert("synthetic:items=100,seed=3,movielens-1m, synthetic:seed=1", None, None)
