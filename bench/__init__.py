@@ -24,7 +24,7 @@ from bench.data.tables import (
 from bench.errors import BenchError, DataError, InvalidAnswer, ParameterError, Unavailable
 from bench.hookspecs import hookimpl
 from bench.metrics.accuracy import recall
-from bench.params import param
+from bench.params import param, parameters
 
 __all__ = [
     "Answer",
@@ -48,5 +48,6 @@ __all__ = [
     "Unavailable",
     "hookimpl",
     "param",
+    "parameters",
     "recall",
 ]

@@ -10,8 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, ParameterError, Ragged, Requests, TrainingData, hookimpl, param
-from bench.params import parameters
+from bench import (
+    Answer,
+    Catalog,
+    Context,
+    ParameterError,
+    Ragged,
+    Requests,
+    TrainingData,
+    hookimpl,
+    param,
+    parameters,
+)
 from bench_dvf.mining import MiningWindows
 from bench_dvf.objective import Aims, Objective
 from bench_dvf.searching import Way, answer
