@@ -31,7 +31,7 @@ def figure(surroundings: Surroundings, /, suite: Path, out: Path | None, results
     """Draw the figure that a suite declares from the results of its runs.
 
     Writes it as SVG and PNG, and beside it a table of the numbers drawn. Runs nothing: what is not in the store yet is
-    named, and so is what failed.
+    named, and so is what failed or lacks what the figure shows.
     """
     from bench.report import figure_drawing, figure_points
     from bench.store.results import Store
@@ -57,3 +57,8 @@ def figure(surroundings: Surroundings, /, suite: Path, out: Path | None, results
             highlight=False,
             soft_wrap=True,
         )
+    for run in drawing.lacking[:5]:
+        surroundings.err.print(run, style="yellow", highlight=False, soft_wrap=True)
+    if drawing.lacking[5:]:
+        said = f"{len(drawing.lacking)} of {drawing.runs} runs lack some of what the figure shows"
+        surroundings.err.print(said, style="yellow", highlight=False)

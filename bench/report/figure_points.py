@@ -61,7 +61,9 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All that a figure draws. missing, failed: the runs of the suite that have no result, in words."""
+    """All that a figure draws. In words: missing, failed: the runs of the suite that have no result; lacking: those
+    whose record lacks what the figure shows, or some of it.
+    """
 
     title: str
     figure: Figure
@@ -69,6 +71,7 @@ class Drawing:
     runs: int
     missing: tuple[str, ...]
     failed: tuple[str, ...]
+    lacking: tuple[str, ...]
 
     @property
     def lines(self) -> list[str]:
@@ -97,7 +100,7 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
         raise UsageError(f"the suite {suite.title!r} declares no figure; add a [figure] table to it")
     records = store.records()
     found: list[tuple[Entry, Record]] = []
-    missing, failed = [], []
+    missing, failed, lacking = [], [], []
     for entry in suite.entries:
         runs = executions(entry.plan, records)
         good = [record for record in runs if record.get("status") == "ok"]
@@ -113,13 +116,18 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
     for entry, record in found:
         key = entry.plan.dataset if figure.facet == "dataset" else ""
         titles.setdefault(key, entry.task.title or str(lookup(record, "task", "title")))
-        point = _point(figure, entry, record, again)
+        point, lost = _point(figure, entry, record, again)
+        if lost:
+            how = "not drawn" if point is None else "drawn in part"
+            lacking.append(f"{how}: {_called(entry)} has no {', no '.join(_why(name, record) for name in lost)}")
         if point is not None:
             apart = repr((entry.label, entry.task.name, dataclasses.replace(entry.plan, seed=0)))
             facets.setdefault(key, {}).setdefault(apart, []).append(point)
     if not facets:
         said = f"; failed: {', '.join(failed)}" if failed else ""
-        raise UsageError(f"no run of {suite.title!r} in {store.root} has what its figure shows{said}; run bench sweep")
+        said += f"; {'; '.join(lacking[:5])}" if lacking else ""
+        mend = "; run bench sweep" if missing or failed else ""
+        raise UsageError(f"no run of {suite.title!r} in {store.root} has what its figure shows{said}{mend}")
     return Drawing(
         title=figure.title or suite.title,
         figure=figure,
@@ -127,6 +135,7 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
         runs=len(suite.entries),
         missing=tuple(missing),
         failed=tuple(failed),
+        lacking=tuple(lacking),
     )
 
 
@@ -170,18 +179,31 @@ def table(drawing: Drawing) -> str:
     return out.getvalue()
 
 
-def _point(figure: Figure, entry: Entry, record: Record, again: _Regrouped) -> Point | None:
-    """None where the record lacks the place on the x axis or every measurement."""
+def _point(figure: Figure, entry: Entry, record: Record, again: _Regrouped) -> tuple[Point | None, list[str]]:
+    """The run in the figure and the measurements that its record lacks; no point without the place on the x axis or
+    without any value.
+    """
     x = measure(record, figure.x, entry.task.phases) if figure.x else None
+    if figure.x and x is None:
+        return None, [figure.x]
+    names = dict.fromkeys(name for panel in figure.y for name in panel)
     values = {}
-    for name in (name for panel in figure.y for name in panel):
+    for name in names:
         renewed = again.decides(name)
         found = again.measure(record, name) if renewed else measure(record, name, entry.task.phases)
         if found is not None:
             values[name] = found
-    if not values or (figure.x and x is None):
-        return None
-    return Point(_line(figure, entry, record), entry.at, x.value if x else None, values, (record,))
+    lost = [name for name in names if name not in values]
+    if not values:
+        return None, lost
+    return Point(_line(figure, entry, record), entry.at, x.value if x else None, values, (record,)), lost
+
+
+def _why(name: str, record: Record) -> str:
+    """A measurement that a record lacks, with the reason where it is known."""
+    unit = lookup(record, "work", "unit")
+    of_items = name != "work.share" or unit in (None, "items scored")
+    return name if of_items else f"{name} (its work is counted in {unit})"
 
 
 def _mean(points: Sequence[Point]) -> Point:

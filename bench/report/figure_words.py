@@ -123,6 +123,8 @@ def gaps(drawing: Drawing) -> str:
         more = ", ..." if drawing.failed[1:] else ""
         first = textwrap.shorten(drawing.failed[0], 90, placeholder=" ...")
         said.append(f"{len(drawing.failed)} of {drawing.runs} failed: {first}{more}")
+    if drawing.lacking:
+        said.append(f"{len(drawing.lacking)} of {drawing.runs} lack some of what is shown")
     return "; ".join(said)
 
 

@@ -173,6 +173,45 @@ def test_what_is_missing_and_what_failed_is_said(tmp_path):
     )
 
 
+def test_runs_that_lack_what_the_figure_shows_are_named_with_the_reason(tmp_path):
+    suite = suite_of(tmp_path, SUITE)
+    records = [record_of(plan, 0.4) for plan in suite.plans]
+    records[0]["work"] = {"unit": "tree nodes scored", "mean": 70.0, "share": None}
+    records[1]["oracle"] = None
+    records[3]["oracle"], records[3]["metrics"] = None, {}
+    drawing = gather(suite, fill(tmp_path / "results", records), tmp_path)
+    assert drawing.lacking == (
+        "not drawn: few neighbours=5 on Shop has no work.share (its work is counted in tree nodes scored)",
+        "drawn in part: few neighbours=10 on Shop has no oracle.coverage@50, no oracle@50",
+        "not drawn: many neighbours=100 on Shop has no oracle.coverage@50, no oracle@50, no recall@50",
+    )
+    assert [point.line for point in drawing.facets[0].points] == ["few", "many"]
+    assert figure_words.gaps(drawing) == "3 of 6 lack some of what is shown"
+
+
+def test_the_command_says_which_runs_are_not_drawn_and_counts_many(tmp_path, call):
+    records = [record_of(plan, 0.4) for plan in suite_of(tmp_path, SUITE).plans]
+    lacking = {"unit": "tree nodes scored", "mean": 70.0, "share": None}
+    fill(tmp_path / "results", [*({**record, "work": lacking} for record in records[:4]), *records[4:]])
+    code, _, err = call("figure", "suite.toml")
+    assert code == 0
+    assert err.count("not drawn: ") == 4
+    assert "not drawn: many neighbours=100 on Shop has no work.share (its work" in err
+    fill(tmp_path / "more", [{**record, "oracle": None} for record in records])
+    code, _, err = call("figure", "suite.toml", "--results", "more")
+    assert (code, err.count("drawn in part: ")) == (0, 5)
+    assert "6 of 6 runs lack some of what the figure shows" in err
+
+
+def test_a_figure_without_any_point_says_what_its_runs_lack(tmp_path):
+    suite = suite_of(tmp_path, SUITE)
+    work = {"unit": "tree nodes scored", "mean": 70.0, "share": None}
+    store = fill(tmp_path / "results", [record_of(plan, 0.4, work=work) for plan in suite.plans])
+    with pytest.raises(UsageError, match=r"few neighbours=5 on Shop has no work\.share") as told:
+        gather(suite, store, tmp_path)
+    assert "bench sweep" not in str(told.value)
+
+
 def test_runs_that_differ_in_their_seed_alone_are_one_point(tmp_path):
     suite = suite_of(tmp_path, SUITE.replace('title = "Neighbours"', 'title = "Neighbours"\nseeds = [0, 1, 2]'))
     values = {0: 0.3, 1: 0.4, 2: 0.8}
