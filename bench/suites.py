@@ -53,6 +53,7 @@ from bench.catalog import method_class
 from bench.data.conventions import Conventions
 from bench.errors import BenchError, Unavailable, UnknownName, UsageError
 from bench.report.figure import Figure, read_figure
+from bench.report.figure_names import Known
 from bench.run.plan import Limits, Live, Plan
 from bench.tuning import Range, Search, declared_range, given_range
 
@@ -147,10 +148,11 @@ class Reading:
             else:
                 self.check_settings([plan], own, task, at)
                 searches.append(self.search(plan, method, said, at))
-        title = self.value(content, "title", str, self.path.stem)
         drawn = self.value(content, "figure", dict, None)
-        figure = None if drawn is None else read_figure(drawn, str(self.path))
-        return Suite(title, tuple(entries), tuple(searches), figure)
+        ks, names = {k for task in tasks for k in task.plan.ks}, {task.name for task in tasks}
+        known = Known(str(self.path), ks, {method["name"] for method in declared}, names)
+        figure = None if drawn is None else read_figure(drawn, known)
+        return Suite(self.value(content, "title", str, self.path.stem), tuple(entries), tuple(searches), figure)
 
     def tasks(self, content: Mapping[str, Any]) -> list[Asked]:
         """Each data set with each protocol and seed, or each of [[tasks]] with each seed."""

@@ -22,10 +22,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import UnknownName, UsageError
+from bench.report.figure_names import Known
 
 KEYS = ("kind", "x", "y", "line", "facet", "log", "new_in", "title")
 KINDS = ("curve", "bars")
 FACETS = ("dataset", "none")
+LINES = ("label", "task", "method")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,9 @@ class Figure:
     title: str = ""
 
 
-def read_figure(said: Mapping[str, Any], where: str) -> Figure:
-    """The figure that a `[figure]` table asks for; `where` names the file in errors (UsageError)."""
+def read_figure(said: Mapping[str, Any], known: Known) -> Figure:
+    """The figure that a `[figure]` table asks for; raises UsageError for what is not `known`."""
+    where = known.where
     for key in said:
         if key not in KEYS:
             raise UnknownName(f"key in [figure] of {where}", key, KEYS)
@@ -58,7 +61,7 @@ def read_figure(said: Mapping[str, Any], where: str) -> Figure:
     x = said.get("x", "")
     if (kind == "curve") != bool(x):
         raise UsageError(f'{where}: [figure] of kind "curve" needs x, and one of kind "bars" has none')
-    return Figure(
+    figure = Figure(
         kind=kind,
         y=tuple(_texts(panel, "y", where) for panel in panels),
         x=_texts(x, "x", where)[0] if x else "",
@@ -68,6 +71,19 @@ def read_figure(said: Mapping[str, Any], where: str) -> Figure:
         new_in=_texts(said.get("new_in", ""), "new_in", where)[0],
         title=_texts(said.get("title", ""), "title", where)[0],
     )
+    shown = [name for panel in figure.y for name in panel]
+    for key, names in (("x", [figure.x] if figure.x else []), ("y", shown)):
+        for name in names:
+            known.check(name, key)
+    for name in figure.line:
+        if name not in LINES:
+            known.check(name, "line", LINES)
+    if figure.new_in and figure.new_in not in known.tasks:
+        raise UnknownName(f"task in new_in of [figure] of {where}", figure.new_in, known.tasks)
+    for name in sorted(figure.log):
+        if name not in (figure.x, *shown):
+            raise UnknownName(f"measurement in log of [figure] of {where}", name, {figure.x, *shown} - {""})
+    return figure
 
 
 def _texts(said: Any, key: str, where: str) -> tuple[str, ...]:
