@@ -64,7 +64,11 @@ def bars(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, na
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color="#888888", linewidth=0.8)
     axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    low, high = axes.get_xlim()
+    last = min(high, words.end(panel, most))  # the room for the numbers has no ticks beyond
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_xticks([tick for tick in map(float, ticks) if low <= tick < last + 1e-9])
+    axes.spines["bottom"].set_bounds(low, last)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(panel[0], value)))
     _title(axes, panel, colours)
 

@@ -33,8 +33,8 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, n
             final = _line(axes, points, measurement, lines.index(line), dash, _alpha(len(lines)))
             if final is not None and measurement == panel[-1]:
                 finals.append((line, *final))
-    _axis(axes, "x", figure.x, figure.x in figure.log)
-    _axis(axes, "y", panel[0], panel[0] in figure.log)
+    _axis(axes, "x", [figure.x], figure.x in figure.log)
+    _axis(axes, "y", panel, panel[0] in figure.log)
     *others, said = words.names(panel)
     if others:
         said += f" (dashed: {', '.join(others)})"
@@ -67,7 +67,8 @@ def _line(
     y = np.array([found.value for _, found in known])
     low = np.array([found.value if found.low is None else found.low for _, found in known])
     high = np.array([found.value if found.high is None else found.high for _, found in known])
-    axes.plot(x, y, dash, color=colour, marker=MARKERS[at % len(MARKERS)], markersize=3.8, linewidth=1.5)
+    marker = MARKERS[at % len(MARKERS)]
+    axes.plot(x, y, dash, color=colour, marker=marker, markersize=3.8, linewidth=1.5, clip_on=False)
     if len(known) > 1 and dash == DASHES[0]:
         axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
     elif len(known) == 1:
@@ -80,12 +81,15 @@ def _alpha(lines: int) -> float:
     return 0.12 if lines < 3 else 0.08 if lines < 5 else 0.05
 
 
-def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
-    """Scale, ticks and their wording."""
+def _axis(axes: Axes, which: str, measurements: Sequence[str], log: bool) -> None:
+    """Scale, end, ticks and their wording."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     if log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-        low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
+    low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
+    high = min(high, words.end(measurements, axes.dataLim.xmax if which == "x" else axes.dataLim.ymax))
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    if log:
         decades = np.log10(high / low) if low > 0 else 1.0
         subs = next(subs for most, subs in SUBS if decades > most)
         axis.set_major_locator(LogLocator(subs=subs, numticks=12))
@@ -93,7 +97,7 @@ def _axis(axes: Axes, which: str, measurement: str, log: bool) -> None:
         axis.set_minor_formatter(NullFormatter())
     else:
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(measurement, value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words.tick(measurements[0], value)))
 
 
 def _name(axes: Axes, finals: Sequence[tuple[str, float, float]], lines: Sequence[str]) -> None:

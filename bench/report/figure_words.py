@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -47,6 +48,13 @@ def axis(name: str) -> str:
 def is_share(name: str) -> bool:
     """Whether a measurement reads best in per cent."""
     return name.startswith(("oracle.coverage", "index_loss", "coverage", "work.share"))
+
+
+def end(names: Sequence[str], most: float) -> float:
+    """Where an axis of these measurements ends at the latest; most: the largest value on it. Shares end at 100%, and so
+    do metrics unless a plugin's goes beyond.
+    """
+    return 1.0 if most <= 1 and all(is_share(name) or "@" in name for name in names) else math.inf
 
 
 def names(panel: Sequence[str]) -> list[str]:

@@ -312,6 +312,32 @@ def test_bars_begin_at_zero_and_negative_values_are_shown(tmp_path, store):
     assert loss.get_xlim()[0] < -0.2  # where the interval of the least begins
 
 
+@pytest.mark.parametrize("text", [SUITE, SUITE.replace('log = ["work.share"]', ""), BARS])
+def test_shares_and_metrics_end_at_one(tmp_path, text):
+    suite = suite_of(tmp_path, text)
+    whole = {"recall@50": {"value": 0.99, "low": 0.98, "high": 1.0}, "coverage@50": 1.0, "index_loss@50": 0.99}
+    records = [record_of(plan, 0.6 + at / 20) for at, plan in enumerate(suite.plans)]
+    for at, record in enumerate(records):
+        record["work"]["share"] = 1.0 if at % 2 else 0.3
+        record |= {"oracle": whole, "metrics": whole} if at % 2 else {}
+    page = figure_drawing.page(gather(suite, fill(tmp_path / "results", records), tmp_path))
+    for axes in page.axes:
+        if text is BARS:
+            assert max(axes.get_xticks()) <= 1
+            assert axes.spines["bottom"].get_bounds()[1] == 1
+        else:
+            assert axes.get_ylim()[1] == 1
+            assert axes.get_xlim()[1] == 1
+
+
+def test_axes_go_on_beyond_one_for_what_does(tmp_path, store):
+    text = SUITE.replace('x = "work.share"', 'x = "latency_ms.p50"').replace('["oracle@50", "recall@50"]', '"seconds"')
+    page = figure_drawing.page(gather(suite_of(tmp_path, text.replace('log = ["work.share"]', "")), store, tmp_path))
+    assert page.axes[0].get_xlim()[1] > 2.5
+    assert page.axes[1].get_ylim()[1] > 9.5
+    assert figure_words.end(["dcg@50"], 1.2) == np.inf
+
+
 def test_numbers_read_as_people_write_them():
     assert figure_words.tick("work.share", 0.005) == "0.5%"
     assert figure_words.tick("recall@50", 0.5) == ".5"
