@@ -57,12 +57,15 @@ def results(
     every: bool,
     results: Path,
 ) -> None:
-    """The results so far, one table a task."""
+    """The results so far, one table a task.
+
+    A folder of published results (records.jsonl, one record a line) is read as well: --results results/dvf.
+    """
     from bench.report import formats, rows, selection, table
     from bench.store.results import Store
 
     store = Store(results)
-    records = store.records()
+    records = list({record["run_id"]: record for record in [*store.published(), *store.records()]}.values())
     found = selection.select(records if every else selection.newest(records), conditions)
     tasks = rows.group(found, by, store.short_ids())
     if form != "table":

@@ -1,4 +1,7 @@
-"""Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet and log.txt."""
+"""Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet and log.txt.
+
+A folder may also hold published results, `records.jsonl`: one record a line, without answers, to be read alone.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,20 @@ class Store:
     def records(self) -> list[dict[str, Any]]:
         """Every result, oldest first."""
         return [read(folder) for folder in self.folders()]
+
+    def published(self) -> list[dict[str, Any]]:
+        """Every published result, in the order of the file; raises StoreError for a line that is no record."""
+        path = self.root / "records.jsonl"
+        found: list[dict[str, Any]] = []
+        for at, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise StoreError(f"{path}, line {at} cannot be read ({error}); mend or remove it") from error
+            if not isinstance(record, dict) or "run_id" not in record:
+                raise StoreError(f"{path}, line {at} is no record of a run; mend or remove it")
+            found.append(record)
+        return found
 
     def executions(self, spec_id: str) -> list[dict[str, Any]]:
         """The results of one spec, oldest first."""

@@ -1,11 +1,14 @@
 """What the command line shows of stored runs, and one real run from beginning to end."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
 from bench.store import results
 from bench.store.results import Store
+
+PUBLISHED = Path(__file__).parents[2] / "results"
 
 
 def test_results_are_listed_filtered_and_written(call, stored):
@@ -21,6 +24,23 @@ def test_results_are_listed_filtered_and_written(call, stored):
     assert "| bbbb |" in call("results", "--format", "md")[1]
     assert "no results in results meet" in call("results", "--filter", "method=ease")[1]
     assert "bench run makes some" in call("results", "--results", "empty")[1]
+
+
+def test_published_results_are_listed_beside_those_of_the_store_each_once(call, stored, made):
+    published = [made.finished("ease", 0.35, run_id="cccc/1", spec_id="cccc"), *stored.records()]
+    (stored.root / "records.jsonl").write_text("\n".join(map(json.dumps, published)) + "\n", encoding="utf-8")
+    code, out, _ = call("results", "--all")
+    assert code == 0
+    assert [out.count(name) for name in ("ease", "dvf", "item_cf")] == [1, 1, 1]
+    assert "ease" in call("results", "--format", "csv", "--filter", "recall@50>0.34")[1]
+
+
+def test_the_projects_published_results_can_be_listed(call):
+    for path in sorted(PUBLISHED.glob("*/records.jsonl")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        code, out, err = call("results", "--all", "--format", "json", "--results", path.parent)
+        assert (code, len(json.loads(out))) == (0, lines), err
+        assert "recall" in call("results", "--results", path.parent)[1]
 
 
 def test_a_run_is_shown_in_full(call, stored):

@@ -85,6 +85,13 @@ def test_a_damaged_record_is_named(tmp_path):
         store.records()
 
 
+@pytest.mark.parametrize("line", ["{", "3", '{"status": "ok"}'])
+def test_a_damaged_line_of_published_records_is_named(tmp_path, line):
+    (tmp_path / "records.jsonl").write_text(f'{{"run_id": "a/1"}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(StoreError, match=r"records\.jsonl, line 2"):
+        Store(tmp_path).published()
+
+
 def test_a_record_holds_no_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         results.write(tmp_path, {"value": float("nan")})
