@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.report import wording
-from bench.report.columns import Record, lookup, main_k, measured, number
+from bench.report.columns import Record, depths, lookup, main_k, measured, number, scored_share
 from bench.report.rows import TaskRows, is_bound, succeeded
 
 SMALL_LOSS = 0.02  # below this an index hardly matters
@@ -20,6 +20,15 @@ class Line:
     text: str
     failed: bool = False
     more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Index loss with its interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def verdict(label: str, record: Record, task: TaskRows) -> Line:
@@ -41,11 +50,14 @@ def verdict(label: str, record: Record, task: TaskRows) -> Line:
     bound = _bound(task, k)
     reach = f" ({bound[0]}: {wording.proportion(bound[1])})" if bound else ""
     start = f"{label} finds {wording.proportion(found)} of the targets in its top {k}{reach}."
+    if _exhaustive(record):
+        return Line(label, start)
     oracle = measured(record, "oracle", f"recall@{k}")
-    loss = measured(record, "oracle", f"index_loss@{k}")
+    loss = _loss(record, k)
     if oracle is None or loss is None:
         return Line(label, f"{start} It offers no scorer, so its loss cannot be split into model and index.")
-    return Line(label, f"{start} {_ceiling(record, oracle)}: {_blame(record, oracle, loss, bound)}")
+    said = f"{start} {_ceiling(record, oracle)}: {_blame(oracle, loss, bound)}{_deeper(record, task, k, loss)}"
+    return Line(label, said)
 
 
 def failure(label: str, record: Record) -> Line:
@@ -65,6 +77,11 @@ def failure(label: str, record: Record) -> Line:
     return Line(label, f"{label} {said}: {first}", failed=True, more=f"log: bench inspect {run}" if run else "")
 
 
+def _exhaustive(record: Record) -> bool:
+    """Whether a method answers what its scorer ranks first of all items, so that no index stands between the two."""
+    return bool(lookup(record, "oracle", "same")) or (scored_share(record) or 0.0) >= 1.0
+
+
 def _ceiling(record: Record, oracle: float) -> str:
     sample, requests = number(lookup(record, "oracle", "sample")), lookup(record, "task", "requests")
     if isinstance(requests, dict):
@@ -74,18 +91,41 @@ def _ceiling(record: Record, oracle: float) -> str:
     return f"Its scorer over all items would find {wording.proportion(oracle)}{where}"
 
 
-def _blame(record: Record, oracle: float, loss: float, bound: tuple[str, float] | None) -> str:
-    if loss < -0.0005:
-        return f"the index finds {wording.percent(-loss)} more than that, so the model is what to improve."
-    if loss < 0.0005:
-        return "the index loses nothing, so the model is what to improve."
-    if loss <= SMALL_LOSS:
-        return f"the index loses {wording.percent(loss)}, so the model, not the index, is what to improve."
-    if bound and oracle * loss > bound[1] - oracle:
-        return f"the index loses {wording.percent(loss)}, more than the model does: let it search wider."
-    if loss <= LARGE_LOSS:
-        return f"the index loses {wording.percent(loss)}: a wider search would gain a little, a better model more."
-    return f"the index loses {wording.percent(loss)}: let it search wider before touching the model."
+def _loss(record: Record, k: int) -> Loss | None:
+    """None where it was not measured; without an interval the value stands for both its ends."""
+    found = lookup(record, "oracle", f"index_loss@{k}")
+    value = number(found)
+    if value is None:
+        return None
+    low, high = (number(lookup({"of": found}, "of", end)) for end in ("low", "high"))
+    return Loss(value, value if low is None else low, value if high is None else high)
+
+
+def _blame(oracle: float, loss: Loss, bound: tuple[str, float] | None) -> str:
+    said = wording.percent(abs(loss.value))
+    if loss.low <= 0 <= loss.high:
+        if loss.high <= SMALL_LOSS:
+            return "the index loses nothing measurable, so the model is what to improve."
+        between = f"{wording.percent(loss.low)} to {wording.percent(loss.high)}"
+        return f"whether the index loses anything cannot be told ({between})."
+    if loss.value < 0:
+        return f"the index finds {said} more than that, so the model is what to improve."
+    if loss.value <= SMALL_LOSS:
+        return f"the index loses {said}, so the model, not the index, is what to improve."
+    if bound and oracle * loss.value > bound[1] - oracle:
+        return f"the index loses {said}, more than the model does: let it search wider."
+    if loss.value <= LARGE_LOSS:
+        return f"the index loses {said}: a wider search would gain a little, a better model more."
+    return f"the index loses {said}: let it search wider before touching the model."
+
+
+def _deeper(record: Record, task: TaskRows, k: int, loss: Loss) -> str:
+    """What the index loses at the deepest k, where that is much more than at `k`."""
+    most = max(depths(task.records))
+    there = _loss(record, most)
+    if there is None or there.low <= max(loss.high, 0.0) or there.value <= max(SMALL_LOSS, 2 * loss.value):
+        return ""
+    return f" In its top {most} it loses {wording.percent(there.value)}: there a wider search gains more."
 
 
 def _bound(task: TaskRows, k: int) -> tuple[str, float] | None:

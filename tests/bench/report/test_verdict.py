@@ -25,7 +25,43 @@ def test_a_small_loss_blames_the_model(made):
 
 
 def test_no_loss_is_said_plainly(made):
-    assert "the index loses nothing, so the model" in said(with_loss(made, 0.4, 0.4))
+    assert "the index loses nothing measurable, so the model" in said(with_loss(made, 0.4, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.004, 0.012, "the index loses nothing measurable, so the model"),
+        (0.001, 0.009, "the index loses 0.5%, so the model"),
+        (-0.26, 0.385, "whether the index loses anything cannot be told (-26.0% to 38.5%)."),
+    ],
+)
+def test_no_loss_is_claimed_that_its_interval_does_not_exclude_from_zero(made, low, high, words):
+    loss = {"value": 0.005, "low": low, "high": high}
+    assert words in said(made.finished(oracle={"recall@50": 0.414, "index_loss@50": loss}))
+
+
+@pytest.mark.parametrize(
+    ("deepest", "told"),
+    [
+        ({"value": 0.126, "low": 0.117, "high": 0.136}, True),
+        ({"value": 0.04, "low": 0.03, "high": 0.05}, False),  # not twice that at 50
+        ({"value": 0.09, "low": 0.02, "high": 0.16}, False),  # the intervals meet
+    ],
+)
+def test_a_much_larger_loss_at_the_deepest_k_is_said(made, deepest, told):
+    loss = {"value": 0.025, "low": 0.016, "high": 0.029}
+    text = said(made.finished(oracle={"recall@50": 0.414, "index_loss@50": loss, "index_loss@200": deepest}))
+    assert "the index loses 2.5%: a wider search would gain a little" in text
+    assert text.endswith(" In its top 200 it loses 12.6%: there a wider search gains more.") == told
+
+
+def test_of_a_method_that_looks_at_every_item_no_index_is_spoken_of(made):
+    same = {"recall@50": 0.412, "index_loss@50": {"value": 0.0, "low": 0.0, "high": 0.0}, "same": True}
+    record = made.finished("ease", oracle=same, work={"unit": "items scored", "mean": 3460.0, "share": 0.89})
+    assert said(record) == "ease finds .412 of the targets in its top 50."
+    whole = with_loss(made, 0.4, 0.4, work={"unit": "items scored", "mean": 20_000.0, "share": 1.0})
+    assert said(whole) == "dvf finds .400 of the targets in its top 50."
 
 
 def test_a_large_loss_blames_the_index(made):
