@@ -195,6 +195,11 @@ def test_a_method_names_tasks_that_there_are(tmp_path):
         load_suite(write(tmp_path, text))
 
 
+def test_the_readme_names_every_suite():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [path.stem for path in (ROOT / "suites").glob("*.toml") if f"`{path.stem}`" not in readme] == []
+
+
 @pytest.mark.parametrize(
     ("name", "trained", "runs"),
     [
