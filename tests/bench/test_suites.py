@@ -200,6 +200,11 @@ def test_the_readme_names_every_suite():
     assert [path.stem for path in (ROOT / "suites").glob("*.toml") if f"`{path.stem}`" not in readme] == []
 
 
+def test_a_search_draws_nothing_that_the_exact_back_end_does_not_read():
+    searches = {search.plan.method: search for search in load_suite(ROOT / "suites" / "tuning.toml").searches}
+    assert set(searches["two_tower"].ranges) == {"dim", "dropout", "learning_rate"}
+
+
 @pytest.mark.parametrize(
     ("name", "trained", "runs"),
     [
