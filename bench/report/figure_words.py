@@ -106,7 +106,8 @@ def caption(drawing: Drawing) -> str:
     """One line: how to read the intervals, and where the numbers come from."""
     records = drawing.records
     days = sorted({str(lookup(record, "provenance", "started") or "")[:10] for record in records} - {""})
-    commits = list(dict.fromkeys(str(lookup(r, "provenance", "commit") or "")[:7] for r in records))
+    by_time = sorted(records, key=lambda record: str(lookup(record, "provenance", "started") or ""))
+    commits = list(dict.fromkeys(str(lookup(r, "provenance", "commit") or "")[:7] for r in by_time[::-1]))
     cores = {lookup(record, "provenance", "build", "threads") for record in records}
     said = [facts(records, brief=False)] if len(drawing.facets) == 1 else []
     if drawing.seeds > 1:
@@ -118,7 +119,7 @@ def caption(drawing: Drawing) -> str:
     if days:
         said.append(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
     if known := [commit for commit in commits if commit]:
-        said.append(f"commit {known[0]}" if len(known) == 1 else f"{len(known)} commits, the last {known[-1]}")
+        said.append(f"commit {known[0]}" if len(known) == 1 else f"{len(known)} commits, the last {known[0]}")
     return " · ".join(said)
 
 
