@@ -12,6 +12,7 @@ from bench.metrics.names import GROUPS, METRICS
 PHASES = ("train", "index", "update", "query")
 PATHS = (
     "memory", "seconds", "throughput_qps", "work.mean", "work.share", "oracle.sample",
+    "phases.train.resumed_after_seconds",
     *(f"task.{name}" for name in ("requests", "items", "interactions", "eligible_items")),
     *(f"latency_ms.{name}" for name in ("mean", "p50", "p95", "p99", "floor_p50", "calls")),
     *(f"phases.{phase}.{name}" for phase in PHASES for name in ("seconds", "peak_rss_bytes", "artifact_bytes")),
