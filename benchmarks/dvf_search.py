@@ -70,7 +70,11 @@ def main() -> None:
     whole = ready(task, WHOLE | settings, options)
     requests, targets = task.requests("test")[: options.requests], task.targets("test")[: options.requests]
     given = {name: getattr(options, name) for name in ("world", "requests", "singles", "k", "threads", "stale")}
-    record: dict[str, Any] = {"items": len(whole.index_.graph), "dataset": dataset.title, **git_state(Path(__file__))}
+    record: dict[str, Any] = {
+        "items": len(whole.index_.graph),
+        "dataset": dataset.title,
+        **git_state(Path(__file__).parent),
+    }
     record |= {"parameters": params.resolve(DVF, WHOLE | settings), **given}
     found, best = measured(whole, requests, options, record)
     recalls = {"search": recall(found.ids, targets, options.k), "oracle": recall(best.ids, targets, options.k)}

@@ -96,7 +96,7 @@ class DVF(NetworkMethod):
         "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     ef: tuple[int, ...] = param(
-        (100, 200, 300),
+        (100, 200, 600),
         phase="query",
         help="beam width on each layer, the bottom last; narrowed above it where share allows few items",
         low=1,
