@@ -106,6 +106,7 @@ class TreeLearner:
         if first < last:
             top = place[items]
             for node in range(branching**first):
+                self.context.progress(node, branching**first, f"learning the tree · subtrees below level {start}")
                 after += self._below(place, items[top == node], first, last, start)
         return after
 
