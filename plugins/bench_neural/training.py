@@ -6,6 +6,7 @@ A training that is interrupted goes on from its checkpoint, with the digits of o
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def fit(
 ) -> Outcome:
     """Minimise `loss(batch)` over the model's parameters; leaves the weights of the best validation in the model.
 
-    `validate()` is called after each epoch with the model in evaluation mode and without gradients; larger is better.
+    `validate()` is called after each epoch with the model in evaluation mode and without gradients; larger is better,
+    nan says nothing: all epochs are made and the last weights kept.
     generators: all that batches and loss draw from, besides torch's global one and context.rng; whatever else the loss
     remembers must be a persistent buffer of the model, or a resumed training will differ. Parameters (N, d) whose
     gradients are sparse are moved row by row, at the schedule's `tables_rate` (see `optimiser.RowAdam`).
@@ -203,15 +205,16 @@ def fit(
         with torch.inference_mode():
             reached = validate()
         course.batch = 0
-        note = f" · {measure} {reached:.4f}"
-        context.log.info("epoch %d: loss %.4f, validation %s %.4f", course.epoch, course.loss, measure, reached)
-        if not reached <= course.best:  # nan, of no requests: the latest
+        note = "" if math.isnan(reached) else f" · {measure} {reached:.4f}"
+        context.log.info("epoch %d: loss %.4f%s", course.epoch, course.loss, note or " · too few to validate with")
+        if not reached <= course.best:  # nan: the latest
             course.best, course.best_epoch, best = reached, course.epoch, _copy(model)
         keep()
     if best:
         model.load_state_dict(best)
     model.eval()
-    context.progress(1.0, 1.0, f"epoch {course.epoch} · best {measure} {course.best:.4f} in epoch {course.best_epoch}")
+    kept = "the last" if math.isnan(course.best) else f"best {measure} {course.best:.4f} in epoch {course.best_epoch}"
+    context.progress(1.0, 1.0, f"epoch {course.epoch} · {kept}")
     return Outcome(course.best, course.best_epoch, course.epoch)
 
 

@@ -13,6 +13,7 @@ from bench import Evaluation, recall
 from bench_neural.network import Network
 
 MOST_REQUESTS = 4_000  # enough to tell epochs apart
+FEWEST = 30  # of fewer requests the best epoch is the luckiest one
 CANDIDATES = 10_000  # of a large catalog, that the targets are ranked among by a whole score
 REQUESTS = 300  # that are then asked at most
 REQUESTS_AT_ONCE = 8
@@ -28,15 +29,15 @@ def some_of(evaluation: Evaluation, rng: np.random.Generator, most: int = MOST_R
 
 
 def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: int = 50) -> float:
-    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; nan of no
-    requests."""
+    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; nan of
+    fewer than FEWEST requests, which cannot tell epochs apart."""
     total = 0.0
     rows = max(1, (1 << 24) // max(1, len(items)))
     for begin in range(0, len(users), rows):
         part = slice(begin, begin + rows)
         scores = users[part] @ items.T  # (rows, N)
         total += recall_of_scores(scores, Evaluation(evaluation.requests[part], evaluation.targets[part]), k)
-    return total / len(users) if len(users) else math.nan
+    return total / len(users) if len(users) >= FEWEST else math.nan
 
 
 def recall_of_scores(
@@ -66,7 +67,7 @@ class Validation:
 
     Up to 10,000 items all are candidates; of a larger catalog the targets and 10,000 others are, drawn evenly, and k
     falls with the share that they are (to no less than 10), so that the recall tells epochs apart as that over all
-    items would. Of no requests it is nan.
+    items would. Of fewer than FEWEST requests it is nan.
     """
 
     def __init__(self, evaluation: Evaluation, size: int, rng: np.random.Generator, k: int = 50) -> None:
@@ -86,4 +87,5 @@ class Validation:
             total += recall_of_scores(
                 scores, Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
             )
-        return total / len(self.evaluation.requests) if len(self.evaluation.requests) else math.nan
+        count = len(self.evaluation.requests)
+        return total / count if count >= FEWEST else math.nan

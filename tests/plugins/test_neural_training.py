@@ -170,12 +170,14 @@ def test_a_seed_fixes_weights_and_draws_and_leaves_the_rest_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_validation_leaves_excluded_items_out() -> None:
-    none = Ragged.empty(2)
-    requests = Requests(np.arange(2), np.full(2, -1, np.int32), none, Ragged.from_rows([[2], []]))
-    evaluation = Evaluation(requests, Ragged.from_rows([[1], [2]]))
+@pytest.mark.parametrize("pairs, expected", [(15, 1.0), (14, math.nan)])
+def test_validation_leaves_excluded_items_out_and_says_nothing_of_few_requests(pairs: int, expected: float) -> None:
+    none, count = Ragged.empty(2 * pairs), 2 * pairs
+    requests = Requests(np.arange(count), np.full(count, -1, np.int32), none, Ragged.from_rows([[2], []] * pairs))
+    evaluation = Evaluation(requests, Ragged.from_rows([[1], [2]] * pairs))
     items = torch.tensor([[0.0], [1.0], [2.0]])
-    assert validation_recall(torch.ones(2, 1), items, evaluation, k=1) == 1.0
+    reached = validation_recall(torch.ones(count, 1), items, evaluation, k=1)
+    assert reached == pytest.approx(expected, nan_ok=True)
 
 
 class Small(torch.nn.Module):
