@@ -31,7 +31,8 @@ def figure(surroundings: Surroundings, /, suite: Path, out: Path | None, results
     """Draw the figure that a suite declares from the results of its runs.
 
     Writes it as SVG and PNG, and beside it a table of the numbers drawn. Runs nothing: what is not in the store yet is
-    named, and so is what failed or lacks what the figure shows.
+    named, and so is what failed or lacks what the figure shows. A folder of published results (records.jsonl) is read
+    as well: --results results/dvf.
     """
     from bench.report import figure_drawing, figure_points
     from bench.store.results import Store

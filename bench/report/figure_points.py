@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.analysis.intervals import mean_intervals
 from bench.analysis.regroup import Stored, carried
-from bench.errors import UsageError
+from bench.errors import UnknownName, UsageError
 from bench.metrics.groups import training_groups
 from bench.report.columns import Record, lookup, number, peak_memory
 from bench.report.figure import Figure
@@ -276,12 +276,15 @@ class _Regrouped:
         return self.asked and re.fullmatch(r"(recall|oracle)@\d+/new", name) is not None
 
     def measure(self, record: Record, name: str) -> Measured | None:
-        """The recall of the items that are new to the first task; None where that is not in the store."""
+        """The recall of the items that are new to the first task; None where the store lacks that run or the answers
+        of one, as of a published record."""
         first = self.first.get(str(lookup(record, "task", "dataset")))
         if first is None:
             return None
-        one = Stored.open(self.store, str(first["run_id"]), self.cache)
-        other = Stored.open(self.store, str(record["run_id"]), self.cache)
+        try:
+            one, other = (Stored.open(self.store, str(run["run_id"]), self.cache) for run in (first, record))
+        except UnknownName:
+            return None
         new = training_groups(one.task.popularity(), one.task.about["training_items"])["new"]
         items = new if one.task.folder == other.task.folder else carried(new, of=one.task, to=other.task)
         head, k = name.removesuffix("/new").split("@")

@@ -1,6 +1,6 @@
 """Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet and log.txt.
 
-A folder may also hold published results, `records.jsonl`: one record a line, without answers, to be read alone.
+A folder may also hold published results, `records.jsonl`: one record a line, without answers, to be listed and drawn.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ class Store:
         return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
     def records(self) -> list[dict[str, Any]]:
-        """Every result, oldest first."""
-        return [read(folder) for folder in self.folders()]
+        """Every result: the published ones in the order of their file, then those of executions, oldest first."""
+        own = [read(folder) for folder in self.folders()]
+        return list({record["run_id"]: record for record in [*self._published(), *own]}.values())
 
-    def published(self) -> list[dict[str, Any]]:
-        """Every published result, in the order of the file; raises StoreError for a line that is no record."""
+    def _published(self) -> list[dict[str, Any]]:
+        """The lines of records.jsonl; raises StoreError for one that is no record."""
         path = self.root / "records.jsonl"
         found: list[dict[str, Any]] = []
         for at, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):

@@ -126,6 +126,16 @@ def test_measurements_are_found_wherever_a_record_keeps_them(tmp_path):
     assert measure(record, "recall@7") is None
 
 
+def test_published_records_are_drawn_like_those_of_the_store(tmp_path, store):
+    suite = suite_of(tmp_path, SUITE)
+    (tmp_path / "public").mkdir()
+    lines = "\n".join(map(json.dumps, store.records()))
+    (tmp_path / "public" / "records.jsonl").write_text(lines + "\n", encoding="utf-8")
+    published = gather(suite, Store(tmp_path / "public"), tmp_path)
+    assert not published.missing
+    assert table(published) == table(gather(suite, store, tmp_path))
+
+
 def test_points_stand_in_facets_and_lines_of_the_suites_order(tmp_path, store):
     drawing = gather(suite_of(tmp_path, SUITE), store, tmp_path)
     assert [facet.title for facet in drawing.facets] == ["Shop", "Title of movielens-1m"]
@@ -339,6 +349,10 @@ def test_new_items_are_those_of_one_task_in_every_run(tmp_path):
         assert len(values) > 5
         assert point.values["recall@150/new"].value == pytest.approx(np.mean(values))
     assert points["late"].values["recall@150/new"].value > 0
+    lines = "\n".join(map(json.dumps, store.records()))
+    (tmp_path / "records.jsonl").write_text(lines + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="has no recall@150/new"):  # published records are without answers
+        gather(suite, Store(tmp_path), home.cache)
 
 
 def test_only_a_figure_imports_the_library_that_draws():
