@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench_neural.encoders import SPREAD
-from bench_neural.scorers import ABSENT, DNN, Asked, with_one
+from bench_neural.scorers import ABSENT, DNN, Asked, products, with_one
 
 AKIN = 2.5 / SPREAD**2  # at first, each feature that two items share adds 2.5 to the logit
 LEAST = 1e-30  # weight of the empty behaviour, so that the soft maximum stays below 69
@@ -74,9 +74,9 @@ class TargetAttention(DNN):
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         keys, values = asked.parts
         vectors, slices = items.split([self.dim + 2, self.hidden], 2)
-        weights = torch.softmax(torch.bmm(keys, vectors.transpose(1, 2)), 1)  # (B, L + 1, C): fastest along C
+        weights = torch.softmax(products(keys, vectors), 1)  # (B, L + 1, C): fastest along C
         first = torch.baddbmm(slices, weights.transpose(1, 2), values)
-        inner = torch.bmm(items[:, :, : self.dim + 1], asked.state[:, :, None])[:, :, 0]
+        inner = products(asked.state[:, None], items[:, :, : self.dim + 1])[:, 0]
         return inner + self.judged(first) + self._most(weights[:, 0])
 
     def _most(self, empty: Tensor) -> Tensor:
@@ -132,8 +132,8 @@ class WindowedAttention(TargetAttention):
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         keys, _, _ = asked.parts
         vectors, slices = items.split([self.dim + 2, self.hidden], 2)
-        inner = torch.bmm(items[:, :, : self.dim + 1], asked.state[:, :, None])[:, :, 0]
-        return inner + self._over(asked, torch.bmm(keys, vectors.transpose(1, 2)), slices)
+        inner = products(asked.state[:, None], items[:, :, : self.dim + 1])[:, 0]
+        return inner + self._over(asked, products(keys, vectors), slices)
 
     def _over(self, asked: Asked, logits: Tensor, slices: Tensor) -> Tensor:
         """The MLP's output (B, C) from the kinship (B, L, C) of behaviours and the items' slices (B, C, h)."""

@@ -118,7 +118,7 @@ class InnerProduct(Scorer):
         return asked.state @ items.T
 
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
-        return torch.bmm(items, asked.state[:, :, None])[:, :, 0]
+        return products(asked.state[:, None], items)[:, 0]
 
 
 class MultiInterest(Scorer):
@@ -166,7 +166,7 @@ class MultiInterest(Scorer):
 
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         (interests,) = asked.parts
-        return torch.bmm(items, interests.transpose(1, 2)).amax(2)
+        return products(interests, items).amax(1)
 
 
 class MixtureOfLogits(Scorer):
@@ -266,7 +266,7 @@ class DNN(Scorer):
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         (own,) = asked.parts
         vectors, slices = items.split([self.dim + 1, self.hidden], 2)
-        return torch.bmm(vectors, asked.state[:, :, None])[:, :, 0] + self.judged(own[:, None] + slices)
+        return products(asked.state[:, None], vectors)[:, 0] + self.judged(own[:, None] + slices)
 
     def judged(self, first: Tensor) -> Tensor:
         """The MLP's output (B, C) from the first layer's sums (B, C, h), which it may overwrite."""
@@ -279,6 +279,12 @@ class DNN(Scorer):
 def _relu(values: Tensor) -> Tensor:
     """In place where no gradient needs the values."""
     return values.relu() if torch.is_grad_enabled() else values.relu_()
+
+
+def products(states: Tensor, items: Tensor) -> Tensor:
+    """Inner products (B, K, C) of each request's K states (B, K, d) and its own items (B, C, d). In this order, the
+    many last, they take a quarter of the time of the other where K is 1."""
+    return torch.bmm(states, items.transpose(1, 2))
 
 
 def with_one(states: Tensor) -> Tensor:
