@@ -129,7 +129,7 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         requests = asked(data.interactions.by_user)
 
         def answer(part: Requests) -> NDArray[np.int32]:
-            how = 10, options.beam, 1.0, options.threads, "own", method.start(index.levels.begins)
+            how = 10, options.beam, 1.0, options.threads, "own", method.start(index.levels.begins), 1
             found = index.answer(method.network_, None, part, *how)
             assert found.work is not None
             return found.work

@@ -87,10 +87,11 @@ class Beamwise(TreeObjective):
 
     def visited(self, asked: Asked) -> dict[int, Tensor]:
         """The nodes int64 (R, V) of each level that a search scores, -1 for none."""
-        kept = np.full((self.tree.height, len(asked)), self.beam)
+        above = list(self.levels[:-1])
+        kept = np.full((len(above), len(asked)), self.beam)
         found, level = {}, self.tree.height
         everything = Leaves.all(self.tree, len(asked))
-        scored = list(descend(self.tree, _NodeScorer(self, asked), kept, OWN, everything, self.levels[0]))
+        scored = list(descend(self.tree, _NodeScorer(self, asked), above, kept, OWN, everything))
         for nodes, _, counts in reversed(scored):
             real = np.arange(nodes.shape[1]) < counts[:, None]
             found[level] = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)

@@ -80,16 +80,29 @@ class TreeMethod(NetworkMethod, ABC):
         "bfloat16", phase="index", help="numbers that the index holds", choices=("float32", "bfloat16")
     )
     beam: int = param(
-        70,
+        64,
         phase="query",
-        help="nodes kept of the level above the leaves, more where k or what a request excludes needs it",
+        help="nodes kept of the lowest level above the leaves that is scored, more where k or what a request excludes "
+        "needs it",
         low=1,
         high=1_000_000,
         sweep=(50, 100, 200, 400),
         log=True,
     )
     taper: float = param(
-        0.7, phase="query", help="of each level higher so much of the beam is kept, at least a tenth", low=0.1, high=1.0
+        0.6,
+        phase="query",
+        help="of each level scored above it so much of the beam is kept, at least a tenth",
+        low=0.1,
+        high=1.0,
+    )
+    stride: int = param(
+        0,
+        phase="query",
+        help="only every so many levels are scored; 1: each, as in the papers; 0: every second of a binary tree, else "
+        "each",
+        low=0,
+        high=64,
     )
 
     tree_: Tree = field(init=False, repr=False)
@@ -204,7 +217,7 @@ class TreeMethod(NetworkMethod, ABC):
 
         def searched() -> float:
             index = Index.of(self.network_, self.nodes_, self.tree_, candidates, False)
-            found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, context.threads)
+            found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, 1, context.threads)
             return float(recall(found.ids, validation.targets, 50).mean()) if len(found.ids) else math.nan
 
         model = nn.ModuleDict({"network": self.network_, "nodes": self.nodes_})
@@ -222,7 +235,8 @@ class TreeMethod(NetworkMethod, ABC):
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
         with torch.inference_mode():
-            return self._answer(self.index_, requests, k, self.beam, self.taper, context.threads)
+            stride = self.stride or (2 if self.branching == 2 else 1)
+            return self._answer(self.index_, requests, k, self.beam, self.taper, stride, context.threads)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
@@ -253,10 +267,12 @@ class TreeMethod(NetworkMethod, ABC):
         else:
             self.index_ = Index.load(folder, device_of(context))
 
-    def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
+    def _answer(
+        self, index: Index, requests: Requests, k: int, beam: int, taper: float, stride: int, threads: int
+    ) -> Answer:
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
         nodes = self.nodes_ if self.hierarchical else None
-        how = k, beam, taper, threads, self.rule, self.start(index.levels.begins)
+        how = k, beam, taper, threads, self.rule, self.start(index.levels.begins), stride
         return joined([index.answer(self.network_, nodes, part, *how) for part in parts])
 
 

@@ -1,8 +1,8 @@
-"""Beam search down a tree: level by level, the children of the best nodes of the level above."""
+"""Beam search down a tree: from level to level, what lies below the best nodes of the one above."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,12 +20,10 @@ RULES = {"own": OWN, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 
 
 class Levels(Protocol):
-    """The nodes of a tree as a search sees them: see bench_tree.tree.Tree. widest: children of a node at most."""
+    """The nodes of a tree as a search sees them: see bench_tree.tree.Tree."""
 
     @property
     def height(self) -> int: ...
-    @property
-    def widest(self) -> int: ...
     @property
     def below(self) -> NDArray[np.float64]: ...
     @property
@@ -48,6 +46,7 @@ def beam_search(
     taper: float = 1.0,
     start: int = 1,
     share: float = 1.0,
+    stride: int = 1,
 ) -> Answer:
     """The k best leaves among those below the best nodes of each level, for each of the scorer's B requests.
 
@@ -56,36 +55,51 @@ def beam_search(
     sigmoid(score) along the path (probabilistic label trees); "softmax", of log softmax over siblings (hierarchical
     softmax). The search begins by scoring the whole first level, from level `start` on, that is wider than its beam; by
     the two other rules it needs the scores of the (fewer) nodes above, too. By "own", leaves that may not be answered
-    are not scored. share: of the leaves that have an answer. A request that has fewer than k answers all the same
-    searches again, each time four times as wide, until it has them or has seen every leaf. Work counts nodes scored.
+    are not scored. share: of the leaves that have an answer. stride: by "own", only every so many levels, counted from
+    the leaves up, are scored: of a binary tree a beam scores as many nodes of every second level as of each, and loses
+    none between. A request that has fewer than k answers all the same searches again, each time four times as
+    wide, until it has them or has seen every leaf. Work counts nodes scored.
     """
+    if stride > 1 and rule != "own":
+        raise ValueError(f"rule {rule!r} takes the scores of every level, not of every {stride} levels")
 
     def run(scorer: Scorer, begin: int, end: int) -> Answer:
         return search.full(scorer, exclude[begin:end])
 
-    search = _Search(tree, items, beam, k, RULES[rule], taper, start, share)
+    search = _Search(tree, items, beam, k, RULES[rule], taper, start, share, stride)
     return in_threads(scorer, len(exclude), threads, run)
 
 
-def widths(
-    tree: Levels, beam: int, k: int, excluded: NDArray[np.int64], taper: float, share: float = 1.0
-) -> NDArray[np.int64]:
-    """How many nodes of each level a search keeps, int64 [height, B].
+def inner_levels(tree: Levels, start: int, stride: int) -> NDArray[np.int64]:
+    """The levels above the leaves that a search may score, from `start` on, each `stride` above the next."""
+    return np.arange(tree.height - (tree.height - start) // stride * stride, tree.height, stride)
 
-    `beam` of the level above the leaves, and of each level higher `taper` times as many, but at least a tenth (the
-    fewer leaves lie below, the more nodes are worth looking at). More where fewer than k answers would be left below
-    the kept nodes: excluded int64 [B] items are barred, `share` of the leaves has an answer, and nodes drawn by chance
-    would have enough below them but for SURE standard deviations. Of the level above the leaves the search itself keeps
-    as many more as it takes (`descend`).
+
+def widths(
+    tree: Levels,
+    levels: NDArray[np.int64],
+    beam: int,
+    k: int,
+    excluded: NDArray[np.int64],
+    taper: float,
+    share: float = 1.0,
+) -> NDArray[np.int64]:
+    """How many nodes of each of L levels a search keeps, int64 [L, B].
+
+    `beam` of the lowest, and of each one higher `taper` times as many, but at least a tenth (the fewer leaves lie
+    below, the more nodes are worth looking at). More where fewer than k answers would be left below the kept nodes:
+    excluded int64 [B] items are barred, `share` of the leaves has an answer, and nodes drawn by chance would have
+    enough below them but for SURE standard deviations. Of the lowest the search itself keeps as many more as it takes
+    (`descend`).
     """
-    above = np.arange(tree.height - 1, -1, -1)[:, None]  # levels between each and the one above the leaves
+    above = np.arange(len(levels) - 1, -1, -1)[:, None]  # levels scored between each and the lowest
     kept = np.maximum(np.ceil(beam * taper**above).astype(np.int64), -(-beam // 10))
-    mean, spread = tree.below[:, :, None]  # (height, 1)
+    mean, spread = tree.below[:, levels, None]  # (L, 1)
     spread = np.sqrt((share * spread) ** 2 + mean * share * (1 - share)) / (share * mean)
-    nodes = (k + excluded) / (share * mean)  # (height, B)
+    nodes = (k + excluded) / (share * mean)  # (L, B)
     needed = np.ceil(np.minimum(nodes + SURE * spread * np.sqrt(nodes), (k + excluded) / share)).astype(np.int64)
-    needed[-1] = 0
-    return np.minimum(np.maximum(kept, needed), np.diff(tree.begins)[:-1, None])
+    needed[-1:] = 0
+    return np.minimum(np.maximum(kept, needed), np.diff(tree.begins)[levels, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +114,7 @@ class _Search:
     taper: float
     start: int
     share: float
+    stride: int
 
     def full(self, scorer: Scorer, exclude: Ragged) -> Answer:
         """The answers of the scorer's requests, k each where there are so many."""
@@ -117,22 +132,25 @@ class _Search:
 
     def once(self, scorer: Scorer, exclude: Ragged, times: int) -> tuple[Answer, bool]:
         """The answers of a search `times` as wide, and whether no wider one would find more: it was as wide as the tree
-        above the lowest inner nodes, of which it takes what it needs."""
+        above the lowest inner nodes that it scored, of which it takes what it needs."""
         tree, work = self.tree, np.zeros(len(exclude), np.int64)
-        share = max(self.share, 1e-6)
-        kept = times * widths(tree, self.beam, self.k, exclude.lengths, self.taper, share)
+        levels = inner_levels(tree, self.start, self.stride)
+        how = self.taper, max(self.share, 1e-6)
+        kept = times * widths(tree, levels, self.beam, self.k, exclude.lengths, *how)
         none = np.zeros(1, np.int64)  # excluded: where a request's search begins does not depend on the others'
-        start = first_level(tree, times * widths(tree, self.beam, self.k, none, self.taper, share), self.start)
-        for level in descend(tree, scorer, kept, self.rule, Leaves.of(self.items, exclude, self.k), start):
+        first = beginning(tree, levels, times * widths(tree, levels, self.beam, self.k, none, *how))
+        levels, kept = levels[first:], kept[first:]
+        leaves = Leaves.of(self.items, exclude, self.k)
+        for level in descend(tree, scorer, levels.tolist(), kept, self.rule, leaves):
             nodes, scores, counts = level
             work += counts
         if self.rule != OWN:
-            work += int(tree.begins[start]) - 1  # the levels above the first, without the root
+            work += int(tree.begins[levels[0] if len(levels) else -2]) - 1  # those above the first, without the root
         top = TopK(self.items, self.k, exclude)
         top.add(nodes - np.int32(tree.begins[-2]), scores, counts)
         ids, best = top.answer()
-        above = kept[start:-1].min(1, initial=np.iinfo(np.int64).max)
-        whole = bool((above >= np.diff(tree.begins)[start:-2]).all())
+        above = kept[:-1].min(1, initial=np.iinfo(np.int64).max)
+        whole = bool((above >= np.diff(tree.begins)[levels[:-1]]).all())
         return Answer(ids, best, work.astype(np.int32)), whole
 
 
@@ -158,35 +176,36 @@ class Leaves:
         return cls(np.zeros(leaves, np.int32), np.zeros(batch + 1, np.int64), np.zeros(0, np.int32), 0)
 
 
-def first_level(tree: Levels, kept: NDArray[np.int64], start: int) -> int:
-    """The first level from `start` on that is wider than what is kept of it, the leaves' where none is."""
-    wider = np.flatnonzero(np.diff(tree.begins)[start:-1] > kept[start:].max(1, initial=1))
-    return start + int(wider[0]) if len(wider) else tree.height
+def beginning(tree: Levels, levels: NDArray[np.int64], kept: NDArray[np.int64]) -> int:
+    """The place among `levels` of the first that is wider than what is kept of it, int64 [L, B]; L where none is."""
+    wider = np.flatnonzero(np.diff(tree.begins)[levels] > kept.max(1, initial=1))
+    return int(wider[0]) if len(wider) else len(levels)
 
 
 def descend(
-    tree: Levels, scorer: Scorer, kept: NDArray[np.int64], rule: int, leaves: Leaves, start: int
+    tree: Levels, scorer: Scorer, levels: Sequence[int], kept: NDArray[np.int64], rule: int, leaves: Leaves
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]]:
     """What the search scores, level by level: nodes int32 and what orders them float32 [B, C], counts int64 [B].
 
-    It begins with all nodes of level `start`. kept int64 [height, B]: nodes kept of each level; of the one above the
-    leaves as many more, the best first, as have `leaves.least` leaves below. The first counts[b] of a row matter, until
-    the next level.
+    levels: the inner ones that are scored, ascending, of the first all nodes; the leaves come last. kept int64 [L, B]:
+    nodes kept of each; of the lowest as many more, the best first, as have `leaves.least` leaves below. The first
+    counts[b] of a row matter, until the next level.
     """
-    nodes, scores = _first(tree, scorer, start, rule)  # (B, C)
+    path = [*levels, tree.height]
+    nodes, scores = _first(tree, scorer, path[0], rule)  # (B, C)
     counts = np.full(kept.shape[1], nodes.shape[1])
     yield nodes, scores, counts
-    for level in range(start, tree.height):
-        wide, sought = kept[level], (leaves.items, leaves.offsets, leaves.barred)
-        if level == tree.height - 1 and leaves.least:
-            wide = _enough(nodes, scores, counts, wide, leaves.least, tree.first, int(tree.begins[-2]), *sought)
+    for wide, level, below in zip(kept, path, path[1:], strict=False):
+        steps, lowest, sought = below - level, below == tree.height, (leaves.items, leaves.offsets, leaves.barred)
+        if lowest and leaves.least:
+            wide = _enough(nodes, scores, counts, wide, leaves.least, tree.first, steps, int(tree.begins[-2]), *sought)
         best = np.empty((len(counts), int(wide.max(initial=0))), np.int32)
         best_scores = np.empty(best.shape, np.float32)
         best_counts = _best(nodes, scores, counts, wide, best, best_scores)
-        nodes = np.zeros((len(counts), int(best_counts.max(initial=0)) * tree.widest), np.int32)
+        nodes = np.zeros((len(counts), _room(best, best_counts, tree.first, steps)), np.int32)
         origins = np.zeros(nodes.shape, np.int32)
-        last = int(tree.begins[-2]) if level == tree.height - 1 and rule == OWN else len(tree.parents)
-        counts = _children(best, best_counts, tree.first, last, *sought, nodes, origins)
+        last = int(tree.begins[-2]) if lowest and rule == OWN else len(tree.parents)
+        counts = _children(best, best_counts, tree.first, steps, last, *sought, nodes, origins)
         nodes, origins = (part[:, : int(counts.max(initial=0))] for part in (nodes, origins))
         scores = scorer.pairs(np.ascontiguousarray(nodes), counts)[:, : nodes.shape[1]]
         if rule != OWN:
@@ -248,16 +267,39 @@ def _worth(child, leaf, items, mine):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _enough(nodes, scores, counts, widths, least, first, leaf, items, offsets, barred):  # type: ignore[no-untyped-def]
-    """widths[b], or so many that the best of each row's first counts[b] nodes have `least` leaves worth scoring."""
+def _range(node, first, steps):  # type: ignore[no-untyped-def]
+    """The nodes `steps` levels below a node: begin, end."""
+    begin, end = node, node + 1
+    for _ in range(steps):
+        begin, end = first[begin], first[end]
+    return begin, end
+
+
+@numba.njit(cache=True, nogil=True)
+def _room(kept, kept_counts, first, steps):  # type: ignore[no-untyped-def]
+    """The most nodes `steps` levels below one row's kept nodes."""
+    most = 0
+    for row in range(len(kept_counts)):
+        total = 0
+        for place in range(kept_counts[row]):
+            begin, end = _range(kept[row, place], first, steps)
+            total += end - begin
+        most = max(most, total)
+    return most
+
+
+@numba.njit(cache=True, nogil=True)
+def _enough(nodes, scores, counts, widths, least, first, steps, leaf, items, offsets, barred):  # type: ignore[no-untyped-def]
+    """widths[b], or so many that the best of each row's first counts[b] nodes have `least` leaves worth scoring,
+    `steps` levels below."""
     enough = widths.copy()
     for row in range(len(counts)):
         mine = barred[offsets[row] : offsets[row + 1]]
         order = np.argsort(-scores[row, : counts[row]])
         size, found = 0, 0
         while size < counts[row] and (size < widths[row] or found < least):
-            parent = nodes[row, order[size]]
-            for child in range(first[parent], first[parent + 1]):
+            begin, end = _range(nodes[row, order[size]], first, steps)
+            for child in range(begin, end):
                 found += _worth(child, leaf, items, mine)
             size += 1
         enough[row] = max(size, widths[row])
@@ -265,18 +307,18 @@ def _enough(nodes, scores, counts, widths, least, first, leaf, items, offsets, b
 
 
 @numba.njit(cache=True, nogil=True)
-def _children(kept, kept_counts, first, leaf, items, offsets, barred, nodes, origins):  # type: ignore[no-untyped-def]
-    """The children of each row's kept nodes, and the place of their parent among them; how many.
+def _children(kept, kept_counts, first, steps, leaf, items, offsets, barred, nodes, origins):  # type: ignore[no-untyped-def]
+    """What lies `steps` levels below each row's kept nodes, and the place of theirs among them; how many.
 
-    Of children from node number `leaf` on, those without an item and the row's barred ones are left out.
+    Of nodes from node number `leaf` on, those without an item and the row's barred ones are left out.
     """
     counts = np.empty(len(kept_counts), np.int64)
     for row in range(len(kept_counts)):
         size = 0
         mine = barred[offsets[row] : offsets[row + 1]]
         for place in range(kept_counts[row]):
-            parent = kept[row, place]
-            for child in range(first[parent], first[parent + 1]):
+            begin, end = _range(kept[row, place], first, steps)
+            for child in range(begin, end):
                 if child >= leaf and not _worth(child, leaf, items, mine):
                     continue
                 nodes[row, size], origins[row, size] = child, place

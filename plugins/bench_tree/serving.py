@@ -64,6 +64,7 @@ class Index:
         threads: int,
         rule: str,
         start: int,
+        stride: int,
     ) -> Answer:
         """The k best that the beam search, from level `start` on, finds for each request; called without gradients.
         nodes: where behaviours are met as their ancestors on each level, else None."""
@@ -71,7 +72,7 @@ class Index:
         if nodes is not None:
             scorer = LevelScorer(self.levels.begins, self._by_level(network, nodes, requests))
         search = self.levels, self.answers, scorer, beam, k, requests.exclude
-        return beam_search(*search, threads, rule, taper, start, self.share)
+        return beam_search(*search, threads, rule, taper, start, self.share, stride)
 
     @cached_property
     def share(self) -> float:

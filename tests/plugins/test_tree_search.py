@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_expit, log_softmax
 
 from bench import Ragged
-from bench_tree.search import beam_search, widths
+from bench_tree.search import beam_search, inner_levels, widths
 from bench_tree.tree import Tree, first_learnt, height_of
 
 
@@ -50,8 +50,14 @@ def best(tree, leaf_scores, k, exclude):
 
 
 @settings(max_examples=60, deadline=None)
-@given(size=st.integers(1, 200), branching=st.integers(2, 4), k=st.integers(1, 30), seed=st.integers(0, 1000))
-def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(size, branching, k, seed):
+@given(
+    size=st.integers(1, 200),
+    branching=st.integers(2, 4),
+    k=st.integers(1, 30),
+    stride=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(size, branching, k, stride, seed):
     rng = np.random.default_rng(seed)
     tree = a_tree(size, branching, rng)
     scores = np.empty((4, len(tree)), np.float32)
@@ -60,7 +66,7 @@ def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(si
         scores[:, node] = scores[:, tree.first[node] : tree.first[node + 1]].max(1)
     exclude = excluded(rng, 4, size)
     most = int(exclude.lengths.max())
-    answer = beam_search(tree, tree.items, Table(scores), k + most, k, exclude)
+    answer = beam_search(tree, tree.items, Table(scores), k + most, k, exclude, stride=stride)
     np.testing.assert_array_equal(answer.ids, best(tree, scores[:, tree.begins[-2] :], k, exclude))
 
 
@@ -68,15 +74,16 @@ def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(si
 @given(
     size=st.integers(1, 200),
     branching=st.integers(2, 4),
-    rule=st.sampled_from(["own", "sigmoid", "softmax"]),
+    how=st.sampled_from([("own", 1), ("own", 2), ("own", 3), ("sigmoid", 1), ("softmax", 1)]),
     seed=st.integers(0, 1000),
 )
-def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, rule, seed):
+def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, how, seed):
+    rule, stride = how
     rng = np.random.default_rng(seed)
     tree = a_tree(size, branching, rng)
     scores = rng.normal(size=(3, len(tree))).astype(np.float32)
     exclude = excluded(rng, 3, size)
-    answer = beam_search(tree, tree.items, Table(scores), size, 20, exclude, rule=rule)
+    answer = beam_search(tree, tree.items, Table(scores), size, 20, exclude, rule=rule, stride=stride)
     leaves = np.arange(tree.begins[-2], tree.begins[-1])
     expected = scores[:, leaves].astype(np.float64)
     if rule != "own":
@@ -91,14 +98,14 @@ def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, rule
     np.testing.assert_array_equal(answer.ids, best(tree, expected, 20, exclude))
 
 
-@pytest.mark.parametrize("rule", ["own", "sigmoid", "softmax"])
+@pytest.mark.parametrize(("rule", "stride"), [("own", 1), ("own", 2), ("own", 3), ("sigmoid", 1), ("softmax", 1)])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_narrow_beam_keeps_the_best_of_each_level_by_every_rule(rule, seed):
+def test_a_narrow_beam_keeps_the_best_of_each_level_by_every_rule(rule, stride, seed):
     rng = np.random.default_rng(seed)
     size, branching, beam = int(rng.integers(60, 400)), int(rng.integers(2, 5)), int(rng.integers(12, 20))
     tree = Tree.of_order(rng.permutation(size), branching)
     scores = rng.normal(size=(1, len(tree))).astype(np.float32)
-    answer = beam_search(tree, tree.items, Table(scores), beam, 5, Ragged.empty(1), rule=rule)
+    answer = beam_search(tree, tree.items, Table(scores), beam, 5, Ragged.empty(1), rule=rule, stride=stride)
     worth = scores[0].astype(np.float64)
     families = [np.arange(*tree.first[parent : parent + 2]) for parent in range(int(tree.begins[-2]))]
     if rule != "own":
@@ -106,10 +113,13 @@ def test_a_narrow_beam_keeps_the_best_of_each_level_by_every_rule(rule, seed):
         for parent, family in enumerate(families):
             own = scores[0, family]
             worth[family] = worth[parent] + (log_expit(own) if rule == "sigmoid" else log_softmax(own))
-    start = next((one for one in range(1, tree.height) if tree.sizes[one] > beam), tree.height)
+    levels = range(1 + (tree.height - 1) % stride, tree.height, stride)
+    start = next((one for one in levels if tree.sizes[one] > beam), tree.height)
     nodes = np.arange(tree.begins[start], tree.begins[start + 1])
-    for _ in range(start, tree.height):
-        nodes = np.concatenate([families[one] for one in nodes[np.argsort(-worth[nodes])[:beam]]])
+    for level in range(start, tree.height):
+        if (tree.height - level) % stride == 0:
+            nodes = nodes[np.argsort(-worth[nodes])[:beam]]
+        nodes = np.concatenate([families[one] for one in nodes])
     best = nodes[np.argsort(-worth[nodes])[:5]]
     np.testing.assert_array_equal(answer.ids[0], tree.items[best - tree.begins[-2]])
 
@@ -126,6 +136,10 @@ def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_belo
     assert work() == 16 + 6 * 20  # levels of 16, then 32 .. 1024
     assert work(rule="sigmoid") == 2 + 4 + 8 + 16 + 6 * 20
     assert work(taper=0.5) == 2 + 2 * (1 + 1 + 1 + 1 + 1 + 2 + 3 + 5 + 10)  # 10, then 5, 3, 2, 1
+    assert work(stride=2) == 16 + 3 * 40  # levels of 16, then 64, 256, 1024
+    assert work(stride=3) == 16 + 2 * 80
+    with pytest.raises(ValueError, match="every level"):
+        work(stride=2, rule="softmax")
 
 
 def test_a_request_that_excludes_much_is_still_answered_in_full():
@@ -174,8 +188,8 @@ def test_leaves_without_an_answer_are_passed_over():
 
 
 @pytest.mark.parametrize(("size", "branching"), [(1100, 2), (3883, 3), (1500, 8)])
-@pytest.mark.parametrize("rule", ["own", "softmax"])
-def test_as_many_are_answered_as_are_asked_for_whatever_the_shape(size, branching, rule):
+@pytest.mark.parametrize(("rule", "stride"), [("own", 1), ("own", 2), ("own", 5), ("softmax", 1)])
+def test_as_many_are_answered_as_are_asked_for_whatever_the_shape(size, branching, rule, stride):
     """Few leaves below a node, some of them without an answer, and items that are excluded where the search goes."""
     rng = np.random.default_rng(size)
     tree = Tree.of_order(rng.permutation(size), branching)
@@ -183,10 +197,11 @@ def test_as_many_are_answered_as_are_asked_for_whatever_the_shape(size, branchin
     items = np.where(np.arange(size) % 4 == 0, tree.items, -1).astype(np.int32)
     top = np.argsort(-scores[0, tree.begins[-2] :])
     exclude = Ragged.from_rows([[], np.sort(items[top][items[top] >= 0][:50]), []])
-    answer = beam_search(tree, items, Table(scores), 5, 200, exclude, rule=rule, taper=0.5, start=2, share=0.25)
+    how = {"rule": rule, "start": 2, "share": 0.25, "stride": stride}
+    answer = beam_search(tree, items, Table(scores), 5, 200, exclude, taper=0.5, **how)
     assert (answer.ids >= 0).all()
     assert not np.isin(answer.ids[1], exclude[1]).any()
-    every = beam_search(tree, items, Table(scores), 5, size, exclude, rule=rule, start=2, share=0.25)
+    every = beam_search(tree, items, Table(scores), 5, size, exclude, **how)
     assert [(row >= 0).sum() for row in every.ids] == [size // 4 + (size % 4 > 0) - len(row) for row in exclude]
 
 
@@ -213,6 +228,6 @@ def test_the_search_does_not_begin_above_what_was_learnt():
 
 def test_the_beam_narrows_towards_the_root_but_leaves_room_for_k():
     tree = Tree.of_order(np.arange(64))
-    kept = widths(tree, 10, 8, np.array([0, 40]), 0.5)
+    kept = widths(tree, inner_levels(tree, 0, 1), 10, 8, np.array([0, 40]), 0.5)
     assert kept[:, 0].tolist() == [1, 1, 2, 3, 5, 10]
     assert kept[:, 1].tolist() == [1, 2, 3, 6, 12, 10]  # 48 leaves lie below 12 nodes; the next looks for itself
