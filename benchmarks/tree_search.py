@@ -1,6 +1,6 @@
 """How a tree's search and training grow: nodes and seconds a request against the catalog, samples a second by method.
 
-    python benchmarks/tree_search.py --items 10000,100000,1000000 --json FILE [--beam 100] [--threads 2]
+    python benchmarks/tree_search.py --items 10000,100000,1000000 --json FILE [--beam 100] [--stride 2] [--threads 2]
 
 For each size: a catalog whose items have clustered vectors, a tree over them by balanced 2-means, node vectors that are
 the means of their items, and an untrained scorer (DNN + target attention) in bfloat16; 256 requests of 30 items of one
@@ -9,10 +9,10 @@ each objective over a log of 32 windows a batch, its samples (moments whose node
 the time spent in matrix products (torch's profiler). Last JTM's learning of the tree, level by level and subtree by
 subtree, after the training of a few batches on a random tree.
 
-The record, of each size: height; nodes, the mean scored for a request of 10 answers; share, of the catalog; bound, beam
-x branching x (levels below the first); milliseconds a request, 64 requests a call; index_seconds. Of each objective:
-samples_per_second, matrix_share. Of each order of learning: seconds, the mean log-likelihood of the paths before and
-after, and whether both led to the same tree.
+The record, of each size: height; nodes, the mean scored for a request of 10 answers; share, of the catalog; bound, the
+first level + beam x (nodes below one of a scored level on the next) x (scored levels below the first); milliseconds a
+request, 64 requests a call; index_seconds. Of each objective: samples_per_second, matrix_share. Of each order of
+learning: seconds, the mean log-likelihood of the paths before and after, and whether both led to the same tree.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from bench_tree.label_trees import HSM, PLT
 from bench_tree.method import TreeMethod
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims
+from bench_tree.search import inner_levels
 from bench_tree.serving import Index
 from bench_tree.tdm import TDM
 from bench_tree.tree import Tree
@@ -53,7 +54,8 @@ PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::addm
 def main() -> None:
     options = arguments()
     use_threads(options.threads)
-    record: dict[str, Any] = {"beam": options.beam, "threads": options.threads, "search": {}, "training": {}}
+    record: dict[str, Any] = {name: getattr(options, name) for name in ("beam", "stride", "threads")}
+    record |= {"search": {}, "training": {}}
     for items in options.items:
         record["search"][str(items)] = searching(items, options)
         print(f"{items:,} items: {record['search'][str(items)]}", flush=True)
@@ -74,6 +76,7 @@ def arguments() -> argparse.Namespace:
 
     parser.add_argument("--items", type=sizes, default=[10_000, 100_000, 1_000_000], help="catalog sizes")
     parser.add_argument("--beam", type=int, default=100, help="nodes kept of each level")
+    parser.add_argument("--stride", type=int, default=2, help="levels from one that is scored to the next")
     parser.add_argument("--train-items", type=int, default=10_000, help="catalog that training is timed on")
     parser.add_argument("--batches", type=int, default=12, help="batches that are timed")
     parser.add_argument("--threads", type=int, default=2, help="threads of everything")
@@ -126,10 +129,10 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
     with torch.inference_mode():
         index = Index.of(method.network_, nodes, tree, data.catalog.candidates(), True)
         built = time.perf_counter() - begun
-        requests = asked(data.interactions.by_user)
+        requests, start = asked(data.interactions.by_user), method.start(index.levels.begins)
 
         def answer(part: Requests) -> NDArray[np.int32]:
-            how = 10, options.beam, 1.0, options.threads, "own", method.start(index.levels.begins), 1
+            how = 10, options.beam, 1.0, options.threads, "own", start, options.stride
             found = index.answer(method.network_, None, part, *how)
             assert found.work is not None
             return found.work
@@ -138,12 +141,13 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         begun = time.perf_counter()
         work = np.concatenate([answer(requests[at : at + AT_ONCE]) for at in range(0, REQUESTS, AT_ONCE)])
         spent = time.perf_counter() - begun
-    below = tree.height - int(np.flatnonzero(tree.sizes > options.beam)[0])
+    levels = inner_levels(tree, start, options.stride)
+    levels = levels[np.flatnonzero(tree.sizes[levels] > options.beam)[0] :]
     return {
         "height": tree.height,
         "nodes": float(work.mean()),
         "share": float(work.mean()) / items,
-        "bound": options.beam * tree.branching * below + int(tree.sizes[tree.height - below]),
+        "bound": options.beam * tree.branching**options.stride * len(levels) + int(tree.sizes[levels[0]]),
         "milliseconds": 1e3 * spent / REQUESTS,
         "index_seconds": built,
     }
