@@ -15,7 +15,11 @@ PATHS = (
     "phases.train.resumed_after_seconds",
     *(f"task.{name}" for name in ("requests", "items", "interactions", "eligible_items")),
     *(f"latency_ms.{name}" for name in ("mean", "p50", "p95", "p99", "floor_p50", "calls")),
-    *(f"phases.{phase}.{name}" for phase in PHASES for name in ("seconds", "peak_rss_bytes", "artifact_bytes")),
+    *(
+        f"phases.{phase}.{name}"
+        for phase in PHASES
+        for name in ("seconds", "compiled_seconds", "peak_rss_bytes", "artifact_bytes")
+    ),
     *(f"live.{name}" for name in ("remove", "added", "removed", "dropped_targets", "requests_without_target")),
 )  # fmt: skip
 AUDITED = ("task.audit.", "task.dropped_targets.")  # whatever was counted

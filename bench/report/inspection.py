@@ -108,6 +108,8 @@ def _facts(record: Record, folder: Path) -> Table:
             text = wording.duration(number(said.get("seconds")) or 0.0)
             text += f", peak {wording.size(number(said.get('peak_rss_bytes')))}"
             text += f", artifact {wording.size(said['artifact_bytes'])}" if said.get("artifact_bytes") else ""
+            compiled = number(said.get("compiled_seconds"))
+            text += f", and {wording.duration(compiled)} of compiling at first use" if compiled else ""
             rows.append((phase, text + (", from the cache" if said.get("cached") else "")))
             for passed in said.get("milestones", []):
                 reached = [f"{key} {value:.4g}" for key, value in passed.items() if key not in ("name", "seconds")]

@@ -7,7 +7,6 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from bench.data.task import PARTS, Task
 from bench.errors import Unavailable
 from bench.hookspecs import hookimpl
 from bench.measure import latency, threads
+from bench.measure.clock import Clock
 from bench.measure.memory import peak_rss_bytes, reset_peak
 from bench.run import oracle
 from bench.run.answers import check
@@ -57,25 +57,27 @@ def carry_out(job: Job, events: Events) -> None:
             unfinished = Unfinished(Path(job.unfinished))
             before = unfinished.begin()
             context = dataclasses.replace(context, checkpoint=unfinished.state)
-        begun, milestones = perf_counter(), _Milestones(before)
-        context = dataclasses.replace(context, milestone=milestones)
-        if phase == "train":
-            hook.train(data=task.training(), context=context)
-        elif phase == "index":
-            hook.index(catalog=catalogs.before, context=context)
-        elif phase == "update":
-            added, removed = catalogs.added, catalogs.removed
-            hook.update(catalog=catalogs.after, added=added, removed=removed, context=context)
-        else:
+        if phase == "query":
             _query(job, task, catalogs.after, hook, cls, context, events)
             continue
-        seconds = before + perf_counter() - begun
+        with Clock(before) as clock:
+            milestones = _Milestones(clock)
+            context = dataclasses.replace(context, milestone=milestones)
+            if phase == "train":
+                hook.train(data=task.training(), context=context)
+            elif phase == "index":
+                hook.index(catalog=catalogs.before, context=context)
+            else:
+                added, removed = catalogs.added, catalogs.removed
+                hook.update(catalog=catalogs.after, added=added, removed=removed, context=context)
         peak = peak_rss_bytes()
         if job.save.get(phase):
             hook.save(folder=Path(job.save[phase]), phase=phase)
-        resumed = {"resumed_after_seconds": before} if before else {}
-        passed = {"milestones": milestones.passed} if milestones.passed else {}
-        events.send("measured", values={phase: {"seconds": seconds, "peak_rss_bytes": peak, **resumed, **passed}})
+        measured: dict[str, Any] = {"seconds": clock.seconds, "peak_rss_bytes": peak}
+        measured |= {"compiled_seconds": clock.compiled} if clock.compiled else {}
+        measured |= {"resumed_after_seconds": before} if before else {}
+        measured |= {"milestones": milestones.passed} if milestones.passed else {}
+        events.send("measured", values={phase: measured})
         shutil.rmtree(context.scratch, ignore_errors=True)
 
 
@@ -91,12 +93,10 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
         hook.reveal(preferences=preferences, context=context)
     answers: dict[str, Answer] = {}
     requests: Requests = task.requests("validation")
-    seconds = 0.0
     for part in PARTS:  # validation comes first and warms up what compiles on first use
         requests = task.requests(part)
-        begun = perf_counter()
-        given = hook.query(requests=requests, k=job.k, context=context)
-        seconds = perf_counter() - begun
+        with Clock() as clock:
+            given = hook.query(requests=requests, k=job.k, context=context)
         answers[part] = check(given, requests, job.k, catalog, job.method)
         _keep(out, part, answers[part])
     values: dict[str, Any] = {"work": _work(answers["test"], cls)}
@@ -108,7 +108,7 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
     if "single" in job.timing:
         events.send("stage", name="latency")
         values |= _single(job, hook, requests, events, out)
-    values["query"] = {"seconds": seconds, "peak_rss_bytes": peak_rss_bytes()}
+    values["query"] = {"seconds": clock.seconds, "peak_rss_bytes": peak_rss_bytes()}
     events.send("measured", values=values)
     if implements(hook, "score"):
         events.send("stage", name="oracle")
@@ -150,14 +150,14 @@ def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Conte
 
 
 class _Milestones:
-    """What a phase reached on its way, each with the seconds since it began (and `before`, of an interrupted one)."""
+    """What a phase reached on its way, each with the seconds of its clock."""
 
-    def __init__(self, before: float) -> None:
-        self._begun = perf_counter() - before
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.passed: list[dict[str, Any]] = []
 
     def __call__(self, name: str, **values: float) -> None:
-        self.passed.append({"name": name, "seconds": perf_counter() - self._begun, **values})
+        self.passed.append({"name": name, "seconds": self._clock.seconds, **values})
 
 
 class _Floor:
