@@ -87,7 +87,12 @@ class DVF(NetworkMethod):
         high=100_000,
     )
     covisited: int = param(
-        8, phase="index", help="further links a node to items often met soon before or after it", low=0, high=COVISITS
+        0,
+        phase="index",
+        help="further links a node to items often met soon before or after it: for large catalogs of which very few "
+        "items may be scored",
+        low=0,
+        high=COVISITS,
     )
     bias_weight: float = param(
         0.5, phase="index", help="weight of an item's bias in the graph's distances", low=0.0, high=100.0
