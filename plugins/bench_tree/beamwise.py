@@ -14,7 +14,7 @@ from bench_neural.network import Network
 from bench_neural.scorers import Asked
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, Seekers, TreeObjective
-from bench_tree.search import OWN, Leaves, descend
+from bench_tree.search import OWN, Leaves, descend, inner_levels
 from bench_tree.tree import Tree
 
 
@@ -22,10 +22,11 @@ class Beamwise(TreeObjective):
     """Nodes that beam search visits with the scorer as it is, told apart by whether the best way on leads to a target.
 
     Learning Optimal Tree Models under Beam Search (OTM, ICML 2020). aware: the nodes of a moment are those that a
-    search with `beam` scores, from the first level that is learnt on; otherwise, the paper's ablation, nodes drawn
-    evenly on each level and the ancestors of the targets. pseudo: an inner node is to be found if its child of the
-    largest score is (computed from the targets upwards; a node that is no target's ancestor is not); otherwise, the
-    other ablation, if any leaf below it is a target. The targets of a moment share their ancestors.
+    search with `beam` scores, on every `stride`-th level from the first that is learnt on; otherwise, the paper's
+    ablation, nodes drawn evenly on each of these levels and the ancestors of the targets. pseudo: an inner node is to
+    be found if the node of the largest score below it, on the next of these levels, is (computed from the targets
+    upwards; a node that is no target's ancestor is not); otherwise, the other ablation, if any leaf below it is a
+    target. The targets of a moment share their ancestors.
 
     Departure: the leaves are also contrasted with the batch's negative items, as TDM's here, so that leaves which no
     search has visited are ranked as well. `bce` is the paper's, a mean over the nodes of a level; `softmax` contrasts
@@ -42,11 +43,13 @@ class Beamwise(TreeObjective):
         generator: torch.Generator,
         aims: Aims,
         beam: int,
+        stride: int,
         aware: bool,
         pseudo: bool,
     ) -> None:
         super().__init__(network, nodes, tree, inner, generator, aims)
-        self.beam, self.aware, self.pseudo = beam, aware, pseudo
+        self.beam, self.stride, self.aware, self.pseudo = beam, stride, aware, pseudo
+        self.levels = [*inner_levels(tree, self.levels[0], stride).tolist(), tree.height]
         self.first = torch.from_numpy(tree.first.astype(np.int64)).to(self.device)
 
     def seek(self, seekers: Seekers, drawn: Candidates) -> Tensor:
@@ -89,14 +92,12 @@ class Beamwise(TreeObjective):
         """The nodes int64 (R, V) of each level that a search scores, -1 for none."""
         above = list(self.levels[:-1])
         kept = np.full((len(above), len(asked)), self.beam)
-        found, level = {}, self.tree.height
-        everything = Leaves.all(self.tree, len(asked))
-        scored = list(descend(self.tree, _NodeScorer(self, asked), above, kept, OWN, everything))
-        for nodes, _, counts in reversed(scored):
+        found, everything = {}, Leaves.all(self.tree, len(asked))
+        scored = descend(self.tree, _NodeScorer(self, asked), above, kept, OWN, everything)
+        for level, (nodes, _, counts) in zip(self.levels, scored, strict=True):
             real = np.arange(nodes.shape[1]) < counts[:, None]
             found[level] = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)
-            level -= 1
-        return dict(reversed(found.items()))
+        return found
 
     def _drawn(self, seekers: Seekers) -> dict[int, Tensor]:
         """Of each level, nodes drawn evenly for the batch and the targets' ancestors, int64 (R, V)."""
@@ -110,19 +111,21 @@ class Beamwise(TreeObjective):
         return found
 
     def wanted(self, seekers: Seekers) -> Tensor:
-        """Whether each node of the targets' paths is wanted, bool (R, T, height + 1): of an inner node, whether its
-        child of the largest score is (Bayes-optimal under beam search, once the scores are right)."""
-        path, top = seekers.path, self.levels[0]
+        """Whether each node of the targets' paths is wanted, bool (R, T, height + 1), on the levels that are learnt
+        from: of an inner node, whether the largest score of those below it on the next is (Bayes-optimal under beam
+        search, once the scores are right)."""
+        path, above = seekers.path, self.levels[:-1]
         wanted = torch.ones_like(path, dtype=torch.bool)
-        parents = path[:, :, top:-1]  # (R, T, levels)
-        first, count = self.first[parents], self.first[parents + 1] - self.first[parents]
-        step = torch.arange(self.tree.branching, device=self.device)
-        children = torch.where(step < count[..., None], first[..., None] + step, -1)  # (R, T, levels, k)
-        scores = self.scores(seekers.asked, children.flatten(1)).view(children.shape)
-        best = children.gather(-1, scores.masked_fill(children < 0, -torch.inf).argmax(-1, keepdim=True))[..., 0]
-        for level in range(self.tree.height - 1, top - 1, -1):
-            chosen, below = best[:, :, None, level - top], path[:, None, :, level + 1]  # (R, T, 1), (R, 1, T)
-            wanted[:, :, level] = ((chosen == below) & wanted[:, None, :, level + 1]).any(2)
+        begin, end = path[:, :, above], path[:, :, above] + 1  # (R, T, levels)
+        for _ in range(self.stride):
+            begin, end = self.first[begin], self.first[end]
+        step = torch.arange(self.tree.branching**self.stride, device=self.device)
+        below = torch.where(step < (end - begin)[..., None], begin[..., None] + step, -1)  # (R, T, levels, k^stride)
+        scores = self.scores(seekers.asked, below.flatten(1)).view(below.shape)
+        best = below.gather(-1, scores.masked_fill(below < 0, -torch.inf).argmax(-1, keepdim=True))[..., 0]
+        for at in reversed(range(len(above))):
+            chosen, later = best[:, :, None, at], path[:, None, :, self.levels[at + 1]]  # (R, T, 1), (R, 1, T)
+            wanted[:, :, above[at]] = ((chosen == later) & wanted[:, None, :, self.levels[at + 1]]).any(2)
         return wanted
 
 

@@ -8,6 +8,7 @@ user and item networks (`joint`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -75,7 +76,7 @@ class TreeObjective(ABC):
         self.generator, self.aims = generator, aims
         self.device = inner.known.device
         self.begins = [int(begin) for begin in tree.begins]
-        self.levels = range(max(1, min(aims.first_level, tree.height)), tree.height + 1)
+        self.levels: Sequence[int] = range(max(1, min(aims.first_level, tree.height)), tree.height + 1)
         path = tree.ancestors(tree.leaves(len(network.encoder.seen)))  # of items that have no leaf: never asked for
         self.paths = torch.from_numpy(path).to(self.device)  # (items, height + 1)
 

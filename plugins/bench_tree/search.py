@@ -57,8 +57,8 @@ def beam_search(
     the two other rules it needs the scores of the (fewer) nodes above, too. By "own", leaves that may not be answered
     are not scored. share: of the leaves that have an answer. stride: by "own", only every so many levels, counted from
     the leaves up, are scored: of a binary tree a beam scores as many nodes of every second level as of each, and loses
-    none between. A request that has fewer than k answers all the same searches again, each time four times as
-    wide, until it has them or has seen every leaf. Work counts nodes scored.
+    none between. A request that has fewer than k answers all the same searches again, each time four times as wide,
+    until it has them or has seen every leaf. Work counts nodes scored.
     """
     if stride > 1 and rule != "own":
         raise ValueError(f"rule {rule!r} takes the scores of every level, not of every {stride} levels")

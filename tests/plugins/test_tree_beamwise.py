@@ -13,11 +13,12 @@ from bench_tree.tree import Tree, height_of
 class Known(Beamwise):
     """A Beamwise objective whose scores [R, nodes] are given."""
 
-    def __init__(self, tree, beam, table):
-        self.tree, self.beam, self.table, self.device = tree, beam, table, torch.device("cpu")
+    def __init__(self, tree, beam, table, stride=1):
+        self.tree, self.beam, self.stride, self.table, self.device = tree, beam, stride, table, torch.device("cpu")
         self.begins = [int(begin) for begin in tree.begins]
         self.first = torch.from_numpy(tree.first.astype(np.int64))
-        self.levels = range(TreeLabels(tree).first_level(beam), tree.height + 1)
+        start = TreeLabels(tree).first_level(beam)
+        self.levels = [*range(tree.height - (tree.height - start) // stride * stride, tree.height, stride), tree.height]
 
     def scores(self, asked, nodes):
         return self.table.gather(1, nodes.clamp(min=0))
@@ -53,3 +54,28 @@ def test_pseudo_targets_and_visited_nodes_are_those_of_the_dense_rules(size, bra
         for row, mine in enumerate(nodes):
             met[row, mine[mine >= 0]] = True
     assert (met == labels.beam_nodes(table, beam)).all()
+
+
+def test_a_stride_of_two_in_a_binary_tree_is_the_tree_of_four_children():
+    """Wanted and visited nodes of every second level are those of the tree in which the levels between are left out."""
+    rng = np.random.default_rng(3)
+    size, rows, beam = 1024, 12, 3
+    binary, wide = (Tree.of_order(np.arange(size), branching) for branching in (2, 4))
+    scores = [rng.normal(size=(rows, 4**level)).astype(np.float32) for level in range(6)]
+    tables = [torch.zeros(rows, len(tree)) for tree in (binary, wide)]
+    for level, some in enumerate(scores):
+        for table, tree, at in ((tables[0], binary, 2 * level), (tables[1], wide, level)):
+            table[:, int(tree.begins[at]) : int(tree.begins[at + 1])] = torch.from_numpy(some)
+    targets = rng.integers(size, size=(rows, 3))
+    found = []
+    for tree, table, stride in ((binary, tables[0], 2), (wide, tables[1], 1)):
+        objective = Known(tree, beam, table, stride)
+        objective.levels = range(2 * stride, tree.height + 1, stride)
+        path = torch.from_numpy(tree.ancestors(tree.leaves(size)[targets]).astype(np.int64))
+        wanted = objective.wanted(Seekers(table, path, torch.from_numpy(targets), None))[:, :, list(objective.levels)]
+        visited = [nodes - int(tree.begins[level]) for level, nodes in objective.visited(table).items()]
+        found.append((wanted, visited))
+    assert torch.equal(found[0][0], found[1][0])
+    assert not found[0][0].all() and found[0][0][:, :, :-1].any()
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        assert torch.equal(one, other)
