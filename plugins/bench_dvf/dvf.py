@@ -87,10 +87,9 @@ class DVF(NetworkMethod):
         high=100_000,
     )
     covisited: int = param(
-        0,
+        8,
         phase="index",
-        help="further links a node to items often met soon before or after it: for large catalogs of which very few "
-        "items may be scored",
+        help="further links a node to items often met soon before or after it: safer where few items may be scored",
         low=0,
         high=COVISITS,
     )
