@@ -12,9 +12,10 @@ from bench_neural.moments import InnerObjective
 from bench_neural.negatives import Candidates
 from bench_neural.network import Network
 from bench_neural.scorers import Asked
+from bench_tree.descent import OWN, Leaves, descend
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, Seekers, TreeObjective
-from bench_tree.search import OWN, Leaves, descend, inner_levels
+from bench_tree.search import inner_levels
 from bench_tree.tree import Tree
 
 

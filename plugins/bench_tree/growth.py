@@ -18,7 +18,7 @@ ARRAYS = ("items", "begins", "parents")
 
 @dataclass(frozen=True)
 class Grown:
-    """A tree as a search sees it, whose lowest inner nodes may have any number of leaves: bench_tree.search.Levels.
+    """A tree as a search sees it, whose lowest inner nodes may have any number of leaves: bench_tree.descent.Levels.
 
     items int32 [leaves]: the catalog id on each leaf; begins int64 [height + 2]: the nodes of level l are begins[l] ..
     begins[l + 1] - 1; parents int32 [nodes], ascending within a level.

@@ -13,11 +13,11 @@ from bench import Context, ParameterError, Requests, TrainingData, hookimpl, par
 from bench_neural.execution import use_threads
 from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
+from bench_tree.descent import descend_all
 from bench_tree.method import TreeMethod, refuse_hierarchical
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, TreeObjective
 from bench_tree.pathwise import Pathwise
-from bench_tree.search import descend_all
 from bench_tree.serving import Index
 from bench_tree.tree import Tree
 
