@@ -21,7 +21,8 @@ class Milestone(Protocol):
     """Keeps what a method has reached part-way, a round of several for example, in the record of its phase."""
 
     def __call__(self, name: str, **values: float) -> None:
-        """`name` and numbers by name; the harness adds the phase's seconds so far."""
+        """`name` and numbers by name, of which those that are not finite are left out; the harness adds the phase's
+        seconds so far."""
 
 
 def _passed(name: str, **values: float) -> None:

@@ -45,7 +45,7 @@ from otm_learning import BATCH, Data, Learner, Settings, World, drawn
 from torch import Tensor
 
 from bench import Ragged
-from bench_tree.search import beam_search
+from bench_tree.search import Beam, beam_search
 
 CUTS = (1, 10, 20, 50)  # m of regret@m
 FIRST_TUNING_SEED = 1_000_000  # runs that are reported have the seeds 0, 1, ..
@@ -91,7 +91,7 @@ def regrets(data: Data, weights: Tensor, beam: int, rule: str) -> list[float]:
     most = min(max(CUTS), data.eta.shape[1])
     leaves = np.arange(data.eta.shape[1], dtype=np.int32)
     scorer = Table((data.x_test @ weights).numpy())
-    found = beam_search(data.tree, leaves, scorer, beam, most, Ragged.empty(len(data.eta)), rule=rule)
+    found = beam_search(data.tree, leaves, scorer, Beam(beam, rule=rule), most, Ragged.empty(len(data.eta)))
     reached = data.eta.gather(1, torch.from_numpy(found.ids.astype(np.int64)))
     lost = (data.eta.topk(most).values - reached).double()
     return [float(lost[:, :cut].sum(1).mean() / cut) for cut in CUTS]

@@ -35,12 +35,13 @@ from bench_neural.moments import InnerObjective
 from bench_neural.optimiser import Optimiser
 from bench_neural.windows import Windows
 from bench_tree.building import cluster_order
+from bench_tree.descent import inner_levels
 from bench_tree.jtm import JTM, OTM
-from bench_tree.label_trees import HSM, PLT
+from bench_tree.label_trees import HSM, PLT, LabelTree
 from bench_tree.method import TreeMethod
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims
-from bench_tree.search import inner_levels
+from bench_tree.search import Beam, beginning
 from bench_tree.serving import Index
 from bench_tree.tdm import TDM
 from bench_tree.tree import Tree
@@ -130,10 +131,10 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         index = Index.of(method.network_, nodes, tree, data.catalog.candidates(), True)
         built = time.perf_counter() - begun
         requests, start = asked(data.interactions.by_user), method.start(index.levels.begins)
+        beam = Beam(options.beam, start=start, stride=options.stride)
 
         def answer(part: Requests) -> NDArray[np.int32]:
-            how = 10, options.beam, 1.0, options.threads, "own", start, options.stride
-            found = index.answer(method.network_, None, part, *how)
+            found = index.answer(method.network_, None, part, 10, beam, options.threads)
             assert found.work is not None
             return found.work
 
@@ -142,12 +143,13 @@ def searching(items: int, options: argparse.Namespace) -> dict[str, float]:
         work = np.concatenate([answer(requests[at : at + AT_ONCE]) for at in range(0, REQUESTS, AT_ONCE)])
         spent = time.perf_counter() - begun
     levels = inner_levels(tree, start, options.stride)
-    levels = levels[np.flatnonzero(tree.sizes[levels] > options.beam)[0] :]
+    first = beginning(tree, levels, np.full((len(levels), 1), options.beam))
+    path = [*levels.tolist(), tree.height][first:]
     return {
         "height": tree.height,
         "nodes": float(work.mean()),
         "share": float(work.mean()) / items,
-        "bound": options.beam * tree.branching**options.stride * len(levels) + int(tree.sizes[levels[0]]),
+        "bound": options.beam * tree.branching**options.stride * (len(path) - 1) + int(tree.sizes[path[0]]),
         "milliseconds": 1e3 * spent / REQUESTS,
         "index_seconds": built,
     }
@@ -176,7 +178,7 @@ def training(kind: type[TreeMethod], options: argparse.Namespace) -> dict[str, f
     """How fast one method's last round learns, and how much of that is matrix products."""
     data = made(options.train_items, USERS, LENGTH)
     counts = np.bincount(data.interactions.items, minlength=options.train_items)
-    method = kind(batch=32)
+    method = kind(batch=32, **({} if issubclass(kind, LabelTree) else {"stride": options.stride}))
     with seeded(0) as generator:
         method.network_ = method.fresh_network(data, counts, context(options.threads))
         method.tree_, method.nodes_ = planted(method, data, counts, options.threads)

@@ -65,7 +65,7 @@ def results(
     from bench.store.results import Store
 
     store = Store(results)
-    records = store.records()
+    records = store.listed()
     found = selection.select(records if every else selection.newest(records), conditions)
     tasks = rows.group(found, by, store.short_ids())
     if form != "table":

@@ -98,7 +98,7 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
     figure = suite.figure
     if figure is None:
         raise UsageError(f"the suite {suite.title!r} declares no figure; add a [figure] table to it")
-    records = store.records()
+    records = store.listed()
     found: list[tuple[Entry, Record]] = []
     missing, failed, lacking = [], [], []
     for entry in suite.entries:

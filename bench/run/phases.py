@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -73,8 +74,7 @@ def carry_out(job: Job, events: Events) -> None:
         peak = peak_rss_bytes()
         if job.save.get(phase):
             hook.save(folder=Path(job.save[phase]), phase=phase)
-        measured: dict[str, Any] = {"seconds": clock.seconds, "peak_rss_bytes": peak}
-        measured |= {"compiled_seconds": clock.compiled} if clock.compiled else {}
+        measured: dict[str, Any] = {**clock.times, "peak_rss_bytes": peak}
         measured |= {"resumed_after_seconds": before} if before else {}
         measured |= {"milestones": milestones.passed} if milestones.passed else {}
         events.send("measured", values={phase: measured})
@@ -108,7 +108,7 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
     if "single" in job.timing:
         events.send("stage", name="latency")
         values |= _single(job, hook, requests, events, out)
-    values["query"] = {"seconds": clock.seconds, "peak_rss_bytes": peak_rss_bytes()}
+    values["query"] = {**clock.times, "peak_rss_bytes": peak_rss_bytes()}
     events.send("measured", values=values)
     if implements(hook, "score"):
         events.send("stage", name="oracle")
@@ -150,14 +150,15 @@ def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Conte
 
 
 class _Milestones:
-    """What a phase reached on its way, each with the seconds of its clock."""
+    """What a phase reached on its way, each with the seconds of its clock; a value that is not finite is left out."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.passed: list[dict[str, Any]] = []
 
     def __call__(self, name: str, **values: float) -> None:
-        self.passed.append({"name": name, "seconds": self._clock.seconds, **values})
+        told = {key: value for key, value in values.items() if math.isfinite(value)}
+        self.passed.append({"name": name, "seconds": self._clock.seconds, **told})
 
 
 class _Floor:

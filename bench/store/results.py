@@ -60,9 +60,13 @@ class Store:
         return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
     def records(self) -> list[dict[str, Any]]:
-        """Every result: the published ones in the order of their file, then those of executions, oldest first."""
-        own = [read(folder) for folder in self.folders()]
-        return list({record["run_id"]: record for record in [*self._published(), *own]}.values())
+        """The result of every execution, oldest first."""
+        return [read(folder) for folder in self.folders()]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every result, of executions and published ones, oldest first."""
+        found = {record["run_id"]: record for record in [*self._published(), *self.records()]}
+        return sorted(found.values(), key=lambda record: str(record["run_id"]).rpartition("/")[2])
 
     def _published(self) -> list[dict[str, Any]]:
         """The lines of records.jsonl; raises StoreError for one that is no record."""
@@ -113,10 +117,10 @@ class Store:
         return read(self.folder(run))
 
     def frame(self) -> pd.DataFrame:
-        """One row an execution, nested keys joined by dots: `metrics.recall@50.value`, `method.name`."""
+        """One row a result, nested keys joined by dots: `metrics.recall@50.value`, `method.name`."""
         import pandas as pd
 
-        return pd.json_normalize(self.records())
+        return pd.json_normalize(self.listed())
 
 
 def _beginnings(names: Iterable[str], least: int) -> dict[str, str]:

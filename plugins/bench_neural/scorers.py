@@ -283,7 +283,7 @@ def _relu(values: Tensor) -> Tensor:
 
 def products(states: Tensor, items: Tensor) -> Tensor:
     """Inner products (B, K, C) of each request's K states (B, K, d) and its own items (B, C, d). In this order, the
-    many last, they take a quarter of the time of the other where K is 1."""
+    many last, they take a quarter of the time of the other where K is 1 and no gradient is wanted."""
     return torch.bmm(states, items.transpose(1, 2))
 
 

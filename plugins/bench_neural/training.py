@@ -46,10 +46,11 @@ class Schedule:
     """When to stop and how fast to go.
 
     epochs: at most so many; patience: stop after so many validations without a better one; seconds: begin no batch
-    after so long (0: no limit; where it stops the training, results depend on the machine's speed); learning_rate,
-    weight_decay: AdamW's, the rate rising over the first `warmup` batches and falling evenly to `final` times itself
-    at the end of all epochs, or of those that `seconds` allow; clip: bound of the gradient's norm; tables_rate: the
-    learning rate of tables with sparse gradients (0: learning_rate).
+    after so long, what compiling takes at first use included (0: no limit; where it stops the training, results depend
+    on the machine's speed); learning_rate, weight_decay: AdamW's, the rate rising over the first
+    `warmup` batches and falling evenly to `final` times itself at the end of all epochs, or of those that `seconds`
+    allow; clip: bound of the gradient's norm; tables_rate: the learning rate of tables with sparse gradients (0:
+    learning_rate).
     """
 
     epochs: int
@@ -137,7 +138,7 @@ def fit(
     """Minimise `loss(batch)` over the model's parameters; leaves the weights of the best validation in the model.
 
     `validate()` is called after each epoch with the model in evaluation mode and without gradients; larger is better,
-    nan says nothing: all epochs are made and the last weights kept.
+    nan says nothing: no epoch is better or worse, and the last weights are kept.
     generators: all that batches and loss draw from, besides torch's global one and context.rng; whatever else the loss
     remembers must be a persistent buffer of the model, or a resumed training will differ. Parameters (N, d) whose
     gradients are sparse are moved row by row, at the schedule's `tables_rate` (see `optimiser.RowAdam`).
@@ -205,9 +206,11 @@ def fit(
         with torch.inference_mode():
             reached = validate()
         course.batch = 0
-        note = "" if math.isnan(reached) else f" · {measure} {reached:.4f}"
-        context.log.info("epoch %d: loss %.4f%s", course.epoch, course.loss, note or " · too few to validate with")
-        if not reached <= course.best:  # nan: the latest
+        note = f" · {measure} {reached:.4f}" if math.isfinite(reached) else " · not validated"
+        context.log.info("epoch %d: loss %.4f%s", course.epoch, course.loss, note)
+        if math.isnan(reached):
+            course.best, course.best_epoch, best = reached, course.epoch, {}
+        elif not reached <= course.best:
             course.best, course.best_epoch, best = reached, course.epoch, _copy(model)
         keep()
     if best:

@@ -28,16 +28,21 @@ def some_of(evaluation: Evaluation, rng: np.random.Generator, most: int = MOST_R
     return Evaluation(evaluation.requests.take(rows), evaluation.targets.take(rows))
 
 
+def mean_recall(total: float, count: int) -> float:
+    """The mean recall of `count` requests; nan of fewer than FEWEST, which cannot tell epochs apart."""
+    return total / count if count >= FEWEST else math.nan
+
+
 def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: int = 50) -> float:
-    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; nan of
-    fewer than FEWEST requests, which cannot tell epochs apart."""
+    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; or
+    nan (see `mean_recall`)."""
     total = 0.0
     rows = max(1, (1 << 24) // max(1, len(items)))
     for begin in range(0, len(users), rows):
         part = slice(begin, begin + rows)
         scores = users[part] @ items.T  # (rows, N)
         total += recall_of_scores(scores, Evaluation(evaluation.requests[part], evaluation.targets[part]), k)
-    return total / len(users) if len(users) >= FEWEST else math.nan
+    return mean_recall(total, len(users))
 
 
 def recall_of_scores(
@@ -87,5 +92,4 @@ class Validation:
             total += recall_of_scores(
                 scores, Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
             )
-        count = len(self.evaluation.requests)
-        return total / count if count >= FEWEST else math.nan
+        return mean_recall(total, len(self.evaluation.requests))

@@ -12,10 +12,9 @@ from bench_neural.moments import InnerObjective
 from bench_neural.negatives import Candidates
 from bench_neural.network import Network
 from bench_neural.scorers import Asked
-from bench_tree.descent import OWN, Leaves, descend
+from bench_tree.descent import OWN, Leaves, descend, inner_levels
 from bench_tree.network import Nodes
 from bench_tree.objective import Aims, Seekers, TreeObjective
-from bench_tree.search import inner_levels
 from bench_tree.tree import Tree
 
 
@@ -120,8 +119,8 @@ class Beamwise(TreeObjective):
         begin, end = path[:, :, above], path[:, :, above] + 1  # (R, T, levels)
         for _ in range(self.stride):
             begin, end = self.first[begin], self.first[end]
-        step = torch.arange(self.tree.branching**self.stride, device=self.device)
-        below = torch.where(step < (end - begin)[..., None], begin[..., None] + step, -1)  # (R, T, levels, k^stride)
+        step = torch.arange(int((end - begin).max()) if end.numel() else 1, device=self.device)
+        below = torch.where(step < (end - begin)[..., None], begin[..., None] + step, -1)  # (R, T, levels, most below)
         scores = self.scores(seekers.asked, below.flatten(1)).view(below.shape)
         best = below.gather(-1, scores.masked_fill(below < 0, -torch.inf).argmax(-1, keepdim=True))[..., 0]
         for at in reversed(range(len(above))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numba
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from bench import Ragged
 from bench_index.scoring import Scorer
 
-OWN, SIGMOID, SOFTMAX = 0, 1, 2  # what orders nodes: see bench_tree.search.beam_search
+OWN, SIGMOID, SOFTMAX = 0, 1, 2  # what orders nodes: see bench_tree.search.Beam
 RULES = {"own": OWN, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 
 
@@ -30,6 +31,11 @@ class Levels(Protocol):
     def first(self) -> NDArray[np.int32]: ...
     @property
     def parents(self) -> NDArray[np.int32]: ...
+
+
+def inner_levels(tree: Levels, start: int, stride: int) -> NDArray[np.int64]:
+    """The levels above the leaves that a search may score, from `start` on, each `stride` above the next."""
+    return np.arange(tree.height - (tree.height - start) // stride * stride, tree.height, stride)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def descend(
     nodes, scores = _first(tree, scorer, path[0], rule)  # (B, C)
     counts = np.full(kept.shape[1], nodes.shape[1])
     yield nodes, scores, counts
-    for wide, level, below in zip(kept, path, path[1:], strict=False):
+    for wide, (level, below) in zip(kept, pairwise(path), strict=True):
         steps, lowest, sought = below - level, below == tree.height, (leaves.items, leaves.offsets, leaves.barred)
         if lowest and leaves.least:
             wide = _enough(nodes, scores, counts, wide, leaves.least, tree.first, steps, int(tree.begins[-2]), *sought)

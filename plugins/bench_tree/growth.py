@@ -38,11 +38,6 @@ class Grown:
         return np.searchsorted(self.parents[1:], np.arange(int(self.begins[-2]) + 1)).astype(np.int32) + 1
 
     @cached_property
-    def widest(self) -> int:
-        """Children of a node at most."""
-        return int(np.diff(self.first).max())
-
-    @cached_property
     def below(self) -> NDArray[np.float64]:
         """float64 [2, height]: mean and standard deviation, over the nodes of each level, of the leaves below."""
         return leaves_below(self.begins, self.first)

@@ -72,7 +72,6 @@ class OTM(JTM):
     aware: bool = param(True, help="learn from the nodes that beam search scores; or from nodes drawn evenly")
     pseudo: bool = param(True, help="an inner node is wanted if its best child is; or if any leaf below is a target")
     trained_beam: int = param(50, help="beam of the search whose nodes are learnt from", low=1, high=100_000)
-    trained_stride: int = param(1, help="levels from one that this search scores to the next", low=1, high=64)
 
     def __post_init__(self) -> None:
         refuse_hierarchical(self)
@@ -81,4 +80,4 @@ class OTM(JTM):
         if not last:
             return super().objective(inner, generator, aims, last)
         parts = self.network_, self.nodes_, self.tree_, inner, generator, aims
-        return Beamwise(*parts, self.trained_beam, self.trained_stride, self.aware, self.pseudo)
+        return Beamwise(*parts, self.trained_beam, self.step, self.aware, self.pseudo)

@@ -26,16 +26,7 @@ from bench_tree.tree import Tree
 class LabelTree(TreeMethod):
     """Nodes with the probability that they lead on, given that their parent does; paths are ordered by the product."""
 
-    taper: float = param(
-        0.7,
-        phase="query",
-        help="of each level scored above it so much of the beam is kept, at least a tenth",
-        low=0.1,
-        high=1.0,
-    )
-    stride: int = param(
-        1, phase="query", help="1: a path's probability is a product over all its levels", high=1, low=1
-    )
+    stride: int = param(1, help="1: a path's probability is a product over all its levels", high=1, low=1)
 
     # scores float32 [B, leaves] of the latest requests over an index: `score` is called for one block of items after
     # another, and a leaf's probability takes all the nodes above

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +21,12 @@ from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
 from bench_neural.table import prepared
 from bench_neural.training import Outcome, Schedule, fit, scheduled
-from bench_neural.validation import some_of, validation_recall
+from bench_neural.validation import mean_recall, some_of, validation_recall
 from bench_neural.windows import Batch, Windows, later_share
 from bench_tree.building import SPECTRAL_ITEMS, category_order, cluster_order, random_order, spectral_order
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims, Levelwise, TreeObjective
+from bench_tree.search import Beam
 from bench_tree.serving import Index
 from bench_tree.tree import Tree, first_learnt
 
@@ -70,6 +70,13 @@ class TreeMethod(NetworkMethod, ABC):
         low=0,
         high=64,
     )
+    stride: int = param(
+        0,
+        help="the search scores only every so many levels, in validation and where it is learnt from (otm) too; 1: "
+        "each, as in the papers; 0: every second of a binary tree, else each",
+        low=0,
+        high=6,
+    )
     level_negatives: tuple[int, ...] = param(
         (64, 32),
         help="nodes drawn a batch and level, from the level above the leaves up, the last number for all above",
@@ -90,19 +97,11 @@ class TreeMethod(NetworkMethod, ABC):
         log=True,
     )
     taper: float = param(
-        0.6,
+        0.75,
         phase="query",
-        help="of each level scored above it so much of the beam is kept, at least a tenth",
+        help="for each level of the tree further up so much of the beam is kept, at least a tenth",
         low=0.1,
         high=1.0,
-    )
-    stride: int = param(
-        0,
-        phase="query",
-        help="only every so many levels are scored; 1: each, as in the papers; 0: every second of a binary tree, else "
-        "each",
-        low=0,
-        high=64,
     )
 
     tree_: Tree = field(init=False, repr=False)
@@ -125,6 +124,11 @@ class TreeMethod(NetworkMethod, ABC):
                 f"tree=spectral takes catalogs of up to {SPECTRAL_ITEMS:,} items, this one has {data.catalog.size:,}: "
                 "leave it at clusters"
             )
+
+    @property
+    def step(self) -> int:
+        """Levels from one that the search scores to the next."""
+        return self.stride or (2 if self.branching == 2 else 1)
 
     def start(self, begins: NDArray[np.int64]) -> int:
         """The highest level that is learnt and searched of a tree whose levels begin at the nodes `begins`."""
@@ -217,8 +221,8 @@ class TreeMethod(NetworkMethod, ABC):
 
         def searched() -> float:
             index = Index.of(self.network_, self.nodes_, self.tree_, candidates, False)
-            found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, 1, context.threads)
-            return float(recall(found.ids, validation.targets, 50).mean()) if len(found.ids) else math.nan
+            found = self._answer(index, validation.requests, 50, VALIDATION_BEAM, 1.0, context.threads)
+            return mean_recall(float(recall(found.ids, validation.targets, 50).sum()), len(found.ids))
 
         model = nn.ModuleDict({"network": self.network_, "nodes": self.nodes_})
         return fit(model, windows, objective, searched, schedule, context, generators=[generator])
@@ -235,8 +239,7 @@ class TreeMethod(NetworkMethod, ABC):
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
         with torch.inference_mode():
-            stride = self.stride or (2 if self.branching == 2 else 1)
-            return self._answer(self.index_, requests, k, self.beam, self.taper, stride, context.threads)
+            return self._answer(self.index_, requests, k, self.beam, self.taper, context.threads)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
@@ -267,13 +270,11 @@ class TreeMethod(NetworkMethod, ABC):
         else:
             self.index_ = Index.load(folder, device_of(context))
 
-    def _answer(
-        self, index: Index, requests: Requests, k: int, beam: int, taper: float, stride: int, threads: int
-    ) -> Answer:
+    def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
         nodes = self.nodes_ if self.hierarchical else None
-        how = k, beam, taper, threads, self.rule, self.start(index.levels.begins), stride
-        return joined([index.answer(self.network_, nodes, part, *how) for part in parts])
+        beams = Beam(beam, taper, self.rule, self.start(index.levels.begins), self.step)
+        return joined([index.answer(self.network_, nodes, part, k, beams, threads) for part in parts])
 
 
 def _apart(context: Context, turn: int) -> Context:

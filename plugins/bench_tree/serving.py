@@ -18,9 +18,10 @@ from bench_neural.history import aligned
 from bench_neural.network import Network
 from bench_neural.pairs import PairScorer
 from bench_neural.table import ROWS_AT_ONCE, load_table, prepared, save_table
+from bench_tree.descent import inner_levels
 from bench_tree.growth import Grown, grown
 from bench_tree.network import Nodes, Raised
-from bench_tree.search import beam_search
+from bench_tree.search import Beam, beam_search
 from bench_tree.tree import Tree
 
 
@@ -59,37 +60,33 @@ class Index:
         nodes: Nodes | None,
         requests: Requests,
         k: int,
-        beam: int,
-        taper: float,
+        beam: Beam,
         threads: int,
-        rule: str,
-        start: int,
-        stride: int,
     ) -> Answer:
-        """The k best that the beam search, from level `start` on, finds for each request; called without gradients.
+        """The k best that the beam search finds for each request; called without gradients.
         nodes: where behaviours are met as their ancestors on each level, else None."""
         scorer: Scorer = PairScorer(network.scorer, network.requests(requests, self.vectors), self.table)
         if nodes is not None:
-            scorer = LevelScorer(self.levels.begins, self._by_level(network, nodes, requests))
-        search = self.levels, self.answers, scorer, beam, k, requests.exclude
-        return beam_search(*search, threads, rule, taper, start, self.share, stride)
+            levels = inner_levels(self.levels, beam.start, beam.stride)
+            scorer = LevelScorer(self.levels.begins, self._by_level(network, nodes, requests, levels.tolist()))
+        return beam_search(self.levels, self.answers, scorer, beam, k, requests.exclude, threads, self.share)
 
     @cached_property
     def share(self) -> float:
         """Of the leaves that have an answer."""
         return float((self.answers >= 0).mean())
 
-    def _by_level(self, network: Network, nodes: Nodes, requests: Requests) -> list[PairScorer]:
-        """The scorer of each level's nodes."""
+    def _by_level(self, network: Network, nodes: Nodes, requests: Requests, levels: list[int]) -> dict[int, PairScorer]:
+        """The scorer of the nodes of each of `levels`, inner ones, and of the leaves."""
         device, dim = self.vectors.device, network.scorer.dim
         paths = torch.from_numpy(self.levels.paths).to(device)
         raised = Raised(network, nodes, paths)
         states, history, lengths = network.users.read(requests, self.vectors[:, :dim])
         ids = torch.from_numpy(aligned(requests.history, network.users.length)[0]).to(device).clamp(max=len(paths) - 1)
         moment = lengths[:, None]
-        asked = [raised.asked(level, moment, states, ids) for level in range(self.levels.height)]
-        asked.append(network.moments(moment, states, history))
-        return [PairScorer(network.scorer, one, self.table) for one in asked]
+        asked = {level: raised.asked(level, moment, states, ids) for level in levels}
+        asked[self.levels.height] = network.moments(moment, states, history)
+        return {level: PairScorer(network.scorer, one, self.table) for level, one in asked.items()}
 
     def save(self, folder: Path) -> None:
         """Write everything into `folder`."""
@@ -109,11 +106,11 @@ class Index:
 class LevelScorer:
     """A bench_index Scorer over a tree's nodes that asks another way on each level; a call is of one level's nodes."""
 
-    def __init__(self, begins: NDArray[np.int64], levels: list[PairScorer]) -> None:
+    def __init__(self, begins: NDArray[np.int64], levels: dict[int, PairScorer]) -> None:
         self.begins, self.levels = begins, levels
 
     def part(self, start: int, stop: int) -> Self:
-        return type(self)(self.begins, [level.part(start, stop) for level in self.levels])
+        return type(self)(self.begins, {level: one.part(start, stop) for level, one in self.levels.items()})
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         return self._at(start).block(start, stop)

@@ -23,8 +23,8 @@ class TDM(TreeMethod):
     level's drawn nodes stands in place of a binary loss (`loss=bce`). The first tree is of vectors that a round without
     a tree has learnt; the paper's is `tree=category`. Rounds share the epochs, and go on from what was learnt: an inner
     node begins as the mean of the items below. The beam narrows towards the root (`taper`), and of a binary tree
-    every second level is searched (`stride`): a beam of w nodes scores 4 w of each, as it would of the two, and none is
-    lost between.
+    every second level is searched (`stride`): the 4 w grandchildren of w nodes cost what the 2 w children on each of
+    two levels do, and none is lost between.
     """
 
     def learnt(self, data: TrainingData, context: Context) -> tuple[Tree, Nodes]:

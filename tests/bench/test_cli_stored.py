@@ -33,6 +33,8 @@ def test_published_results_are_listed_beside_those_of_the_store_each_once(call, 
     assert code == 0
     assert [out.count(name) for name in ("ease", "dvf", "item_cf")] == [1, 1, 1]
     assert "ease" in call("results", "--format", "csv", "--filter", "recall@50>0.34")[1]
+    assert stored.listed()[0]["run_id"] == "cccc/1"  # the oldest, by its time
+    assert "cccc/1" not in [record["run_id"] for record in stored.records()]
 
 
 def test_the_projects_published_results_can_be_listed(call):

@@ -26,7 +26,7 @@ def test_new_items_join_the_leaves_of_the_nearest_node():
         beside = more.items[more.parents[more.begins[-2] :] == more.parents[leaf]]
         assert set(beside.tolist()) == cluster | {item}
     children = np.diff(more.first)
-    assert children.max() == more.widest == 3
+    assert children.max() == 3
     assert (more.parents[more.first[:-1]] == np.arange(len(more.first) - 1)).all()
 
 
@@ -41,7 +41,6 @@ def test_without_new_items_it_is_the_tree():
     tree, means = planted()
     more = grown(tree, means, np.zeros(0, np.int32), np.zeros((0, 2), np.float32))
     np.testing.assert_array_equal(more.first, tree.first)
-    assert more.widest == tree.widest
 
 
 def test_what_is_saved_is_loaded_and_damage_is_named(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench import Ragged
 from bench_tree.labels import TreeLabels
-from bench_tree.search import beam_search
+from bench_tree.search import Beam, beam_search
 from bench_tree.tree import Tree, height_of
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -78,7 +78,7 @@ def test_beam_nodes_are_what_the_search_scores(size, branching, beam, seed):
     scores = rng.normal(size=(3, len(tree))).astype(np.float32)
     scorer = Recorder(scores)
     leaves = np.arange(size, dtype=np.int32)
-    answer = beam_search(tree, leaves, scorer, beam, beam, Ragged.empty(3))
+    answer = beam_search(tree, leaves, scorer, Beam(beam), beam, Ragged.empty(3))
     visited = TreeLabels(tree).beam_nodes(torch.from_numpy(scores), beam)
     np.testing.assert_array_equal(visited.numpy(), scorer.seen)
     np.testing.assert_array_equal(visited.sum(1).numpy(), answer.work)

@@ -37,7 +37,7 @@ SMALL = {
         (TDM, {"scorer": "inner", "tree": "clusters", "rounds": 1, "loss": "bce", "branching": 3, "lifted": True}),
         (JTM, {"scorer": "dnn", "tree": "random", "depth": 2, "precision": "bfloat16"}),
         (JTM, {"hierarchical": True}),
-        (OTM, {"trained_beam": 5, "trained_stride": 2}),
+        (OTM, {"trained_beam": 5, "stride": 3}),
         (OTM, {"trained_beam": 5, "stride": 1}),
         (OTM, {"aware": False, "pseudo": False, "loss": "softmax", "rounds": 1}),
         (PLT, {"scorer": "dnn"}),

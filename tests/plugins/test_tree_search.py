@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import log_expit, log_softmax
 
 from bench import Ragged
-from bench_tree.search import beam_search, inner_levels, widths
+from bench_tree.descent import inner_levels
+from bench_tree.search import Beam, beam_search, widths
 from bench_tree.tree import Tree, first_learnt, height_of
 
 
@@ -66,7 +67,7 @@ def test_scores_that_are_a_maximum_heap_are_searched_exactly_with_a_beam_of_k(si
         scores[:, node] = scores[:, tree.first[node] : tree.first[node + 1]].max(1)
     exclude = excluded(rng, 4, size)
     most = int(exclude.lengths.max())
-    answer = beam_search(tree, tree.items, Table(scores), k + most, k, exclude, stride=stride)
+    answer = beam_search(tree, tree.items, Table(scores), Beam(k + most, stride=stride), k, exclude)
     np.testing.assert_array_equal(answer.ids, best(tree, scores[:, tree.begins[-2] :], k, exclude))
 
 
@@ -83,7 +84,7 @@ def test_a_beam_of_all_leaves_is_brute_force_by_every_rule(size, branching, how,
     tree = a_tree(size, branching, rng)
     scores = rng.normal(size=(3, len(tree))).astype(np.float32)
     exclude = excluded(rng, 3, size)
-    answer = beam_search(tree, tree.items, Table(scores), size, 20, exclude, rule=rule, stride=stride)
+    answer = beam_search(tree, tree.items, Table(scores), Beam(size, rule=rule, stride=stride), 20, exclude)
     leaves = np.arange(tree.begins[-2], tree.begins[-1])
     expected = scores[:, leaves].astype(np.float64)
     if rule != "own":
@@ -105,7 +106,7 @@ def test_a_narrow_beam_keeps_the_best_of_each_level_by_every_rule(rule, stride, 
     size, branching, beam = int(rng.integers(60, 400)), int(rng.integers(2, 5)), int(rng.integers(12, 20))
     tree = Tree.of_order(rng.permutation(size), branching)
     scores = rng.normal(size=(1, len(tree))).astype(np.float32)
-    answer = beam_search(tree, tree.items, Table(scores), beam, 5, Ragged.empty(1), rule=rule, stride=stride)
+    answer = beam_search(tree, tree.items, Table(scores), Beam(beam, rule=rule, stride=stride), 5, Ragged.empty(1))
     worth = scores[0].astype(np.float64)
     families = [np.arange(*tree.first[parent : parent + 2]) for parent in range(int(tree.begins[-2]))]
     if rule != "own":
@@ -129,7 +130,7 @@ def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_belo
     scores = np.random.default_rng(0).normal(size=(1, len(tree))).astype(np.float32)
 
     def work(**settings):
-        answer = beam_search(tree, tree.items, Table(scores), 10, 10, Ragged.empty(1), **settings)
+        answer = beam_search(tree, tree.items, Table(scores), Beam(10, **settings), 10, Ragged.empty(1))
         assert (answer.ids >= 0).all()
         return int(answer.work[0])
 
@@ -137,7 +138,9 @@ def test_work_counts_the_first_level_wider_than_the_beam_and_twice_the_beam_belo
     assert work(rule="sigmoid") == 2 + 4 + 8 + 16 + 6 * 20
     assert work(taper=0.5) == 2 + 2 * (1 + 1 + 1 + 1 + 1 + 2 + 3 + 5 + 10)  # 10, then 5, 3, 2, 1
     assert work(stride=2) == 16 + 3 * 40  # levels of 16, then 64, 256, 1024
+    assert work(stride=2, taper=0.5) == 4 + 4 * (1 + 1 + 3 + 10)  # a quarter for each two levels, at least a tenth
     assert work(stride=3) == 16 + 2 * 80
+    assert work(stride=10) == 1024  # no inner level is left
     with pytest.raises(ValueError, match="every level"):
         work(stride=2, rule="softmax")
 
@@ -146,7 +149,7 @@ def test_a_request_that_excludes_much_is_still_answered_in_full():
     tree = Tree.of_order(np.arange(1024))
     scores = np.random.default_rng(0).normal(size=(2, len(tree))).astype(np.float32)
     exclude = Ragged.from_rows([np.arange(900), []])
-    answer = beam_search(tree, tree.items, Table(scores), 10, 100, exclude)
+    answer = beam_search(tree, tree.items, Table(scores), Beam(10), 100, exclude)
     assert (answer.ids >= 0).all()
     assert set(answer.ids[0]) <= set(range(900, 1024))
 
@@ -157,7 +160,8 @@ def test_threads_change_nothing(rule):
     tree = a_tree(700, 3, rng)
     scores = rng.normal(size=(9, len(tree))).astype(np.float32)
     exclude = excluded(rng, 9, 700)
-    one, other = (beam_search(tree, tree.items, Table(scores), 20, 10, exclude, threads, rule) for threads in (1, 3))
+    beam = Beam(20, rule=rule)
+    one, other = (beam_search(tree, tree.items, Table(scores), beam, 10, exclude, threads) for threads in (1, 3))
     np.testing.assert_array_equal(one.ids, other.ids)
     np.testing.assert_array_equal(one.scores, other.scores)
     np.testing.assert_array_equal(one.work, other.work)
@@ -170,10 +174,11 @@ def test_what_others_exclude_changes_nothing(rule):
     tree = a_tree(220, 2, rng)
     scores = rng.normal(size=(6, len(tree))).astype(np.float32)
     exclude = Ragged.from_rows([np.sort(rng.choice(220, size, replace=False)) for size in (0, 51, 3, 60, 0, 20)])
-    whole = beam_search(tree, tree.items, Table(scores), 47, 160, exclude, 1, rule, 0.7)
+    beam = Beam(47, 0.7, rule)
+    whole = beam_search(tree, tree.items, Table(scores), beam, 160, exclude)
     for row in range(6):
         part = slice(row, row + 1)
-        alone = beam_search(tree, tree.items, Table(scores[part]), 47, 160, exclude[part], 1, rule, 0.7)
+        alone = beam_search(tree, tree.items, Table(scores[part]), beam, 160, exclude[part])
         np.testing.assert_array_equal(whole.ids[part], alone.ids)
         np.testing.assert_array_equal(whole.work[part], alone.work)
 
@@ -183,7 +188,7 @@ def test_leaves_without_an_answer_are_passed_over():
     items = np.where(tree.items == 3, -1, tree.items).astype(np.int32)
     scores = np.zeros((1, len(tree)), np.float32)
     scores[:, tree.begins[-2] + 3] = 5
-    answer = beam_search(tree, items, Table(scores), 8, 8, Ragged.empty(1))
+    answer = beam_search(tree, items, Table(scores), Beam(8), 8, Ragged.empty(1))
     assert sorted(answer.ids[0].tolist()) == [-1, 0, 1, 2, 4, 5, 6, 7]
 
 
@@ -197,11 +202,11 @@ def test_as_many_are_answered_as_are_asked_for_whatever_the_shape(size, branchin
     items = np.where(np.arange(size) % 4 == 0, tree.items, -1).astype(np.int32)
     top = np.argsort(-scores[0, tree.begins[-2] :])
     exclude = Ragged.from_rows([[], np.sort(items[top][items[top] >= 0][:50]), []])
-    how = {"rule": rule, "start": 2, "share": 0.25, "stride": stride}
-    answer = beam_search(tree, items, Table(scores), 5, 200, exclude, taper=0.5, **how)
+    how = {"rule": rule, "start": 2, "stride": stride}
+    answer = beam_search(tree, items, Table(scores), Beam(5, 0.5, **how), 200, exclude, share=0.25)
     assert (answer.ids >= 0).all()
     assert not np.isin(answer.ids[1], exclude[1]).any()
-    every = beam_search(tree, items, Table(scores), 5, size, exclude, **how)
+    every = beam_search(tree, items, Table(scores), Beam(5, **how), size, exclude, share=0.25)
     assert [(row >= 0).sum() for row in every.ids] == [size // 4 + (size % 4 > 0) - len(row) for row in exclude]
 
 
@@ -219,7 +224,7 @@ def test_the_search_does_not_begin_above_what_was_learnt():
     scores = np.zeros((1, len(tree)), np.float32)
     scores[:, 3] = -9.0  # a quarter of the leaves, below a node that nothing taught
     scores[:, tree.begins[-2] :] = np.arange(64)[::-1]
-    found = beam_search(tree, tree.items, Table(scores), 2, 2, Ragged.empty(1), start=3)
+    found = beam_search(tree, tree.items, Table(scores), Beam(2, start=3), 2, Ragged.empty(1))
     assert found.work.tolist() == [8 + 3 * 4]
     assert [first_learnt(tree.begins, asked) for asked in (0, 1, 9)] == [3, 1, 6]
     assert first_learnt(Tree.of_order(np.arange(300), 16).begins, 0) == 1
@@ -228,6 +233,6 @@ def test_the_search_does_not_begin_above_what_was_learnt():
 
 def test_the_beam_narrows_towards_the_root_but_leaves_room_for_k():
     tree = Tree.of_order(np.arange(64))
-    kept = widths(tree, inner_levels(tree, 0, 1), 10, 8, np.array([0, 40]), 0.5)
+    kept = widths(tree, inner_levels(tree, 0, 1), Beam(10, 0.5), 8, np.array([0, 40]))
     assert kept[:, 0].tolist() == [1, 1, 2, 3, 5, 10]
     assert kept[:, 1].tolist() == [1, 2, 3, 6, 12, 10]  # 48 leaves lie below 12 nodes; the next looks for itself

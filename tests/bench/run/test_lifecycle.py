@@ -216,7 +216,8 @@ def test_a_method_that_keeps_nothing_has_nowhere_to_go_on_from(go):
 
 def test_milestones_are_kept_with_their_phase_and_stay_where_it_comes_from_the_cache(go):
     told = 'context.progress(step + 1, 5, f"step {step}")\n'
-    source = METHOD.replace(told, f'{told}            context.milestone(f"step {{step}}", reached=step / 2)\n')
+    more = 'context.milestone(f"step {step}", reached=step / 2, nothing=float("nan"))\n'
+    source = METHOD.replace(told, f"{told}            {more}")
     first = go(keep=True, source=source)["phases"]["train"]
     passed = first["milestones"]
     assert [(one["name"], one["reached"]) for one in passed] == [(f"step {step}", step / 2) for step in range(5)]

@@ -89,7 +89,7 @@ def test_a_damaged_record_is_named(tmp_path):
 def test_a_damaged_line_of_published_records_is_named(tmp_path, line):
     (tmp_path / "records.jsonl").write_text(f'{{"run_id": "a/1"}}\n{line}\n', encoding="utf-8")
     with pytest.raises(StoreError, match=r"records\.jsonl, line 2"):
-        Store(tmp_path).records()
+        Store(tmp_path).listed()
 
 
 def test_a_record_holds_no_nan(tmp_path):
