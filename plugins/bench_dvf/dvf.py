@@ -89,7 +89,7 @@ class DVF(NetworkMethod):
     covisited: int = param(
         8,
         phase="index",
-        help="further links a node to items often met soon before or after it: safer where few items may be scored",
+        help="further links a node to items often met soon before or after it; less is lost where few may be scored",
         low=0,
         high=COVISITS,
     )
