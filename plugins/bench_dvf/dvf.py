@@ -232,11 +232,12 @@ class DVF(NetworkMethod):
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
-        use_threads(context.threads)
+        threads = max(1, min(context.threads, len(requests)))  # more than one for a request cost more than they give
+        use_threads(threads)
         way = Way(self.walk, self.ef, self.rounds, self.share, self.quota, self.early_stop, self.entry, self.sets)
         with torch.inference_mode():
             parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
-            return joined([answer(self.index_, self.network_, part, k, way, context.threads) for part in parts])
+            return joined([answer(self.index_, self.network_, part, k, way, threads) for part in parts])
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:

@@ -44,8 +44,8 @@ class Index:
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Index:
-        """Read what `save` wrote; the graph is memory-mapped."""
-        vectors = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False)).to(device)
+        """Read what `save` wrote; graph and vectors are memory-mapped, the table is read (see `load_table`)."""
+        vectors = torch.from_numpy(np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)).to(device)
         return cls.of(vectors, load_table(folder / "table.npy", device), Graph.load(folder))
 
 

@@ -237,9 +237,10 @@ class TreeMethod(NetworkMethod, ABC):
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
-        use_threads(context.threads)
+        threads = max(1, min(context.threads, len(requests)))  # more than one for a request cost more than they give
+        use_threads(threads)
         with torch.inference_mode():
-            return self._answer(self.index_, requests, k, self.beam, self.taper, context.threads)
+            return self._answer(self.index_, requests, k, self.beam, self.taper, threads)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
