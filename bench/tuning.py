@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -95,6 +96,11 @@ class Search:
     seed: int = 0
     select: str = "recall@50"
 
+    @property
+    def name(self) -> str:
+        """The method, and what the suite sets of it: "dvf scorer=inner"."""
+        return " ".join([Path(self.plan.method).name, *(f"{key}={value}" for key, value in self.plan.settings.items())])
+
     def plans(self) -> Iterator[Plan]:
         """At most `trials` plans that differ; the same for every task and whatever else is in the suite."""
         rng = np.random.default_rng([self.seed, *self.plan.method.encode()])
@@ -120,7 +126,7 @@ class Outcome:
 
     def __str__(self) -> str:
         failed = sum(record["status"] != "ok" for record in self.records)
-        said = f"{self.search.plan.method}: {len(self.records)} of {self.search.trials} trials"
+        said = f"{self.search.name}: {len(self.records)} of {self.search.trials} trials"
         said += f" in {self.seconds:.0f} of {self.search.seconds:.0f} s"
         said += f", {failed} failed" if failed else ""
         if self.chosen is None:

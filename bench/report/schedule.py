@@ -43,7 +43,7 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
             f"up to {search.trials} trials within {wording.duration(search.seconds)}" if search.ranges else "one run"
         )
         where = f"{plan.dataset}, {plan.protocol or 'its own protocol'}, seed {plan.seed}"
-        parts.append(Text.assemble("\n", (Path(plan.method).name, "bold"), f" on {where}: {limit}"))
+        parts.append(Text.assemble("\n", (search.name, "bold"), f" on {where}: {limit}"))
         parts += [Text(f"  {name}: {drawn}") for name, drawn in search.ranges.items()]
     if suite.searches:
         parts.append(

@@ -113,3 +113,4 @@ def test_a_shorter_limit_of_the_suite_stays_and_failures_spend_the_time_they_too
 def test_an_outcome_says_what_was_chosen():
     outcome = tune(search(trials=2), lambda plan, position: finished(0.25, lr=0.01, dim=3))
     assert str(outcome) == "m: 2 of 2 trials in 20 of 100 s; validation recall@50 0.2500 chose lr=0.01"
+    assert Search(Plan(method="m.py:M", settings={"scorer": "inner"}), {}, 1, 1.0).name == "m.py:M scorer=inner"
