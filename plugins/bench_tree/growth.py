@@ -60,13 +60,18 @@ class Grown:
 
     @classmethod
     def load(cls, folder: Path) -> Grown:
-        """Read what `save` wrote; raises DataError where a file is missing or does not fit the others."""
+        """Read what `save` wrote; raises DataError where a file is missing or does not fit the others, or an item is on
+        two leaves."""
         try:
             found = cls(*(np.load(folder / f"levels.{name}.npy", allow_pickle=False) for name in ARRAYS))
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{error}; delete {folder} and build the index again") from error
         if len(found.begins) < 3 or len(found.parents) != found.begins[-1] or len(found.items) != found.leaves:
             raise DataError(f"{folder}: the tree's files do not fit together; delete it and build the index again")
+        items, times = np.unique(found.items, return_counts=True)
+        if (times > 1).any():
+            twice = items[times.argmax()]
+            raise DataError(f"{folder}: item {twice} is on {times.max()} leaves; delete it and build the index again")
         return found
 
     @property

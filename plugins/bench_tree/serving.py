@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench import Answer, Requests
+from bench import Answer, DataError, Requests
 from bench_index.scoring import Scorer
 from bench_neural.history import aligned
 from bench_neural.network import Network
@@ -97,10 +97,18 @@ class Index:
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Index:
-        """Read what `save` wrote."""
-        vectors = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False)).to(device)
-        answers = np.load(folder / "answers.npy", allow_pickle=False)
-        return cls(vectors, Grown.load(folder), answers, load_table(folder / "table.npy", device))
+        """Read what `save` wrote; raises DataError where the tree is not over the catalog that the vectors are of."""
+        vectors = torch.from_numpy(np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)).to(device)
+        answers, levels = np.load(folder / "answers.npy", allow_pickle=False), Grown.load(folder)
+        unknown = levels.items[(levels.items < 0) | (levels.items >= len(vectors))]
+        if len(unknown):
+            raise DataError(
+                f"{folder}: item {unknown[0]} of the tree is not one of the catalog's {len(vectors):,}; delete it and "
+                "build the index again"
+            )
+        if answers.shape != levels.items.shape:
+            raise DataError(f"{folder}: the tree's files do not fit together; delete it and build the index again")
+        return cls(vectors, levels, answers, load_table(folder / "table.npy", device))
 
 
 class LevelScorer:

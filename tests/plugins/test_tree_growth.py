@@ -50,6 +50,11 @@ def test_what_is_saved_is_loaded_and_damage_is_named(tmp_path):
     found = Grown.load(tmp_path)
     np.testing.assert_array_equal(found.items, more.items)
     np.testing.assert_array_equal(found.first, more.first)
+    twice = more.items.copy()
+    twice[3] = twice[0]
+    np.save(tmp_path / "levels.items.npy", twice)
+    with pytest.raises(DataError, match=f"item {twice[0]} is on 2 leaves"):
+        Grown.load(tmp_path)
     np.save(tmp_path / "levels.items.npy", more.items[:-1])
     with pytest.raises(DataError, match="do not fit together"):
         Grown.load(tmp_path)

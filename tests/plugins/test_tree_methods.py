@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import (
-    Context,
-    ParameterError,
-)
+from bench import Context, DataError, ParameterError
 from bench.testing import check_method
 from bench_tree.jtm import JTM, OTM
 from bench_tree.label_trees import HSM, PLT
@@ -113,3 +110,31 @@ def test_jtm_betters_a_tree_that_its_nodes_have_been_trained_on(shelves):
     _, passed, _ = trained(JTM, shelves)
     assert passed["tree"]["after"] > passed["tree"]["log-likelihood before"]
     assert passed["tree"]["moved below level"] > 0
+
+
+def test_a_saved_tree_that_does_not_fit_the_catalog_is_refused_with_the_item_named(shelves, tmp_path):
+    built, _, context = trained(TDM, shelves, scorer="inner", epochs=2)
+    for phase in ("train", "index"):
+        (tmp_path / phase).mkdir()
+        built.save(tmp_path / phase, phase)
+
+    def refused(phase, file, change, said):
+        path = tmp_path / phase / file
+        whole = np.load(path)
+        np.save(path, change(whole.copy()))
+        with pytest.raises(DataError, match=said):
+            TDM(**{**SMALL, "scorer": "inner"}).load(tmp_path / phase, phase, context)
+        np.save(path, whole)
+
+    def other(value):
+        def change(items):
+            items[np.flatnonzero(items == 7)] = value
+            return items
+
+        return change
+
+    refused("train", "tree.items.npy", other(8), "item 8 ")
+    refused("train", "tree.items.npy", other(2000), "the first is 7")
+    refused("index", "levels.items.npy", other(8), "item 8 is on 2 leaves")
+    refused("index", "levels.items.npy", other(2000), "item 2000 of the tree is not one of the catalog's 2,000")
+    refused("index", "answers.npy", lambda items: items[1:], "do not fit together")
