@@ -53,19 +53,14 @@ class Beamwise(TreeObjective):
         self.first = torch.from_numpy(tree.first.astype(np.int64)).to(self.device)
 
     def seek(self, seekers: Seekers, drawn: Candidates) -> Tensor:
+        met = self.visited(seekers.asked) if self.aware else self._drawn(seekers)
         with torch.no_grad():
-            visited = self.visited(seekers.asked) if self.aware else self._drawn(seekers)
             wanted = self.wanted(seekers) if self.pseudo else torch.ones_like(seekers.path, dtype=torch.bool)
-            labels = []
-            for level, nodes in visited.items():  # (R, V)
-                path, right = seekers.path[:, None, :, level], wanted[:, None, :, level]  # (R, 1, T)
-                labels.append(((nodes[:, :, None] == path) & right).any(2))
-        scores = self.scores(seekers.asked, torch.cat(list(visited.values()), 1))
-        parts = scores.split([nodes.shape[1] for nodes in visited.values()], 1)
-        losses = [
-            self._contrast(some, label, nodes >= 0)
-            for some, label, nodes in zip(parts, labels, visited.values(), strict=True)
-        ]
+        losses = []
+        for level, (nodes, scores) in met.items():  # (R, V)
+            path, right = seekers.path[:, None, :, level], wanted[:, None, :, level]  # (R, 1, T)
+            labels = ((nodes[:, :, None] == path) & right).any(2)
+            losses.append(self._contrast(scores, labels, nodes >= 0))
         return self.leaves(seekers, drawn) + torch.stack(losses).mean()
 
     def scores(self, asked: Asked, nodes: Tensor) -> Tensor:
@@ -88,26 +83,28 @@ class Beamwise(TreeObjective):
         each = functional.softplus(torch.where(labels, -scores, scores))
         return (each * real).sum() / real.sum().clamp(min=1)
 
-    def visited(self, asked: Asked) -> dict[int, Tensor]:
-        """The nodes int64 (R, V) of each level that a search scores, -1 for none."""
+    def visited(self, asked: Asked) -> dict[int, tuple[Tensor, Tensor]]:
+        """Of each level the nodes int64 (R, V) that a search scores, -1 for none, and their scores (R, V)."""
         above = list(self.levels[:-1])
         kept = np.full((len(above), len(asked)), self.beam)
-        found, everything = {}, Leaves.all(self.tree, len(asked))
-        scored = descend(self.tree, _NodeScorer(self, asked), above, kept, OWN, everything)
+        found, everything, scorer = {}, Leaves.all(self.tree, len(asked)), _NodeScorer(self, asked)
+        scored = descend(self.tree, scorer, above, kept, OWN, everything)
         for level, (nodes, _, counts) in zip(self.levels, scored, strict=True):
             real = np.arange(nodes.shape[1]) < counts[:, None]
-            found[level] = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)
+            there = torch.from_numpy(np.where(real, nodes, -1).astype(np.int64)).to(self.device)
+            found[level] = there, scorer.latest
         return found
 
-    def _drawn(self, seekers: Seekers) -> dict[int, Tensor]:
-        """Of each level, nodes drawn evenly for the batch and the targets' ancestors, int64 (R, V)."""
+    def _drawn(self, seekers: Seekers) -> dict[int, tuple[Tensor, Tensor]]:
+        """Of each level, nodes drawn evenly for the batch and the targets' ancestors, as `visited` returns them."""
         found = {}
         for level in self.levels:
             some = self.draw(level).expand(len(seekers.path), -1)
             own = seekers.path[:, :, level]
             again = (own[:, :, None] == own[:, None]).tril(-1).any(2)  # an ancestor of several targets comes once
             own = torch.where(again | (own[:, :, None] == some[:, None]).any(2), -1, own)
-            found[level] = torch.cat([some, own], 1)
+            nodes = torch.cat([some, own], 1)
+            found[level] = nodes, self.scores(seekers.asked, nodes)
         return found
 
     def wanted(self, seekers: Seekers) -> Tensor:
@@ -130,15 +127,20 @@ class Beamwise(TreeObjective):
 
 
 class _NodeScorer:
-    """A bench_index Scorer over the nodes of a tree that is being learnt."""
+    """A bench_index Scorer over the nodes of a tree that is being learnt. latest: what the latest call scored, with
+    what its gradient needs."""
+
+    latest: Tensor
 
     def __init__(self, objective: Beamwise, asked: Asked) -> None:
         self.objective, self.asked = objective, asked
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         nodes = torch.arange(start, stop, device=self.objective.device)
-        return self.objective.shared_scores(self.asked, nodes).cpu().numpy()
+        self.latest = self.objective.shared_scores(self.asked, nodes)
+        return self.latest.detach().cpu().numpy()
 
     def pairs(self, nodes: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
         there = torch.from_numpy(nodes.astype(np.int64)).to(self.objective.device)
-        return self.objective.scores(self.asked, there).cpu().numpy()
+        self.latest = self.objective.scores(self.asked, there)
+        return self.latest.detach().cpu().numpy()

@@ -50,7 +50,8 @@ def test_pseudo_targets_and_visited_nodes_are_those_of_the_dense_rules(size, bra
 
     visited = objective.visited(table)
     met = torch.zeros(rows, len(tree), dtype=torch.bool)
-    for level, nodes in visited.items():
+    for level, (nodes, scores) in visited.items():
+        assert torch.equal(scores[nodes >= 0], table.gather(1, nodes.clamp(min=0))[nodes >= 0])
         assert ((nodes < 0) | ((nodes >= objective.begins[level]) & (nodes < objective.begins[level + 1]))).all()
         for row, mine in enumerate(nodes):
             met[row, mine[mine >= 0]] = True
@@ -74,7 +75,7 @@ def test_a_stride_of_two_in_a_binary_tree_is_the_tree_of_four_children():
         assert len(objective.levels) == 4
         path = torch.from_numpy(tree.ancestors(tree.leaves(size)[targets]).astype(np.int64))
         wanted = objective.wanted(Seekers(table, path, torch.from_numpy(targets), None))[:, :, list(objective.levels)]
-        visited = [nodes - int(tree.begins[level]) for level, nodes in objective.visited(table).items()]
+        visited = [nodes - int(tree.begins[level]) for level, (nodes, _) in objective.visited(table).items()]
         found.append((wanted, visited))
     assert torch.equal(found[0][0], found[1][0])
     assert not found[0][0].all() and found[0][0][:, :, :-1].any()
