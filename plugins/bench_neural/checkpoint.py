@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -106,3 +107,12 @@ class Chance:
 
 def _bytes(rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.frombuffer(bytearray(json.dumps(rng.bit_generator.state).encode()), np.uint8)
+
+
+def apart(context: Context, turn: int) -> Context:
+    """A context whose checkpoint is that of one training of several."""
+    if context.checkpoint is None:
+        return context
+    folder = context.checkpoint / f"round{turn}"
+    folder.mkdir(exist_ok=True)
+    return dataclasses.replace(context, checkpoint=folder)

@@ -61,6 +61,27 @@ class PooledHistory(nn.Module):
         return mean + self.network(joined)
 
 
+class RecurrentHistory(nn.Module):
+    """A gated recurrent unit over the items met, which begins with the start vector.
+
+    Session-based Recommendations with Recurrent Neural Networks (GRU4Rec, ICLR 2016).
+    """
+
+    def __init__(self, dim: int, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.unit = nn.GRU(dim, dim, batch_first=True)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, items: Tensor, start: Tensor) -> Tensor:
+        scale = items.shape[-1] ** 0.5
+        states = start[:, None] * scale  # (B, 1, d)
+        if items.shape[1]:
+            found, _ = self.unit(self.dropout(items * scale), (start * scale)[None].contiguous())
+            states = torch.cat([states, found], 1)
+        return self.norm(states)  # (B, L + 1, d)
+
+
 class CausalTransformer(nn.Module):
     """Pre-norm causal transformer with learnt positions, the first of which holds the start vector.
 
@@ -81,6 +102,17 @@ class CausalTransformer(nn.Module):
         for block in self.blocks:
             states = block(states)
         return self.norm(states)  # (B, L + 1, d)
+
+
+HISTORIES = ("attention", "gru", "pooled")
+History = CausalTransformer | RecurrentHistory | PooledHistory
+
+
+def history_of(kind: str, dim: int, length: int, blocks: int, heads: int, dropout: float) -> History:
+    """The encoder of that name, one of HISTORIES; blocks and heads are of attention."""
+    if kind == "attention":
+        return CausalTransformer(dim, length, blocks, heads, dropout)
+    return RecurrentHistory(dim, dropout) if kind == "gru" else PooledHistory(dim, dropout)
 
 
 class _Block(nn.Module):

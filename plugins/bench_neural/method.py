@@ -1,4 +1,4 @@
-"""What the methods with a scorer network have in common: its parameters, its making, and its file."""
+"""What the methods with a network of items and users have in common: its parameters, its making, and its file."""
 
 from __future__ import annotations
 
@@ -12,36 +12,23 @@ from numpy.typing import NDArray
 from bench import Context, TrainingData, param
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of
-from bench_neural.history import CausalTransformer
+from bench_neural.history import CausalTransformer, History
 from bench_neural.negatives import NegativeSampler
 from bench_neural.network import Network
-from bench_neural.scorers import scorer_of
+from bench_neural.scorers import InnerProduct, Scorer, scorer_of
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.users import UserEncoder
 
 
 @dataclass
-class NetworkMethod:
-    """Parameters of a `Network` and of its training; a method is a subclass with hooks and parameters of its own."""
+class EncoderMethod:
+    """Parameters of a `Network` whose scorer is the inner product, and of its training; a method is a subclass with
+    hooks and parameters of its own."""
 
     dim: int = param(64, help="length of item vectors and user states", low=1, high=4096, sweep=(32, 64, 128))
     length: int = param(100, help="newest items of a history that the user network reads", low=1, high=10_000)
-    behaviours: int = param(32, help="newest items of a history that target attention looks at", low=1, high=10_000)
     blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
     heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
-    scorer: str = param(
-        "attention",
-        help="inner: inner product; interests: its maximum over several; mol: mixture of logits; dnn: and an MLP; "
-        "attention: and target attention; windows: attention within windows of time, as TDM's",
-        choices=("inner", "interests", "mol", "dnn", "attention", "windows"),
-    )
-    hidden: int = param(
-        128, help="width of the first score layer; the others have a half and a quarter", low=4, high=4096
-    )
-    interests: int = param(4, help="vectors a request beside the state (interests), components (mol)", low=1, high=64)
-    joint: float = param(
-        0.2, help="share of the whole score's gradient that teaches the user and item networks too", low=0.0, high=1.0
-    )
     dropout: float = param(0.2, help="share of the user network's activations dropped in training", low=0.0, high=0.9)
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
     later: float = param(
@@ -51,7 +38,6 @@ class NetworkMethod:
         high=1.0,
     )
     negatives: int = param(256, help="items drawn for a batch", low=1, high=1_000_000)
-    moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     id_scale: float = param(
@@ -102,7 +88,37 @@ class NetworkMethod:
         return network
 
     def _network(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Network:
-        history = CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
-        users = UserEncoder(profiles, history, self.dim, self.length)
-        scorer = scorer_of(self.scorer, self.dim, self.behaviours, self.hidden, self.interests)
-        return Network(items, users, scorer, counts)
+        users = UserEncoder(profiles, self.history(), self.dim, self.length)
+        return Network(items, users, self.scoring(), counts)
+
+    def history(self) -> History:
+        """What reads a history, untrained."""
+        return CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
+
+    def scoring(self) -> Scorer:
+        """An untrained scorer."""
+        return InnerProduct(self.dim)
+
+
+@dataclass
+class NetworkMethod(EncoderMethod):
+    """Parameters of a `Network` with any scorer."""
+
+    behaviours: int = param(32, help="newest items of a history that target attention looks at", low=1, high=10_000)
+    scorer: str = param(
+        "attention",
+        help="inner: inner product; interests: its maximum over several; mol: mixture of logits; dnn: and an MLP; "
+        "attention: and target attention; windows: attention within windows of time, as TDM's",
+        choices=("inner", "interests", "mol", "dnn", "attention", "windows"),
+    )
+    hidden: int = param(
+        128, help="width of the first score layer; the others have a half and a quarter", low=4, high=4096
+    )
+    interests: int = param(4, help="vectors a request beside the state (interests), components (mol)", low=1, high=64)
+    joint: float = param(
+        0.2, help="share of the whole score's gradient that teaches the user and item networks too", low=0.0, high=1.0
+    )
+    moments: int = param(4, help="moments of a window at which the whole score is learnt", low=1, high=10_000)
+
+    def scoring(self) -> Scorer:
+        return scorer_of(self.scorer, self.dim, self.behaviours, self.hidden, self.interests)

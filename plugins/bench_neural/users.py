@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from bench import Features, Requests
 from bench_neural.encoders import ProfileEncoder
-from bench_neural.history import CausalTransformer, PooledHistory, aligned, last
+from bench_neural.history import History, aligned, last
 from bench_neural.windows import Batch
 
 _MOMENTS = 1 << 17  # states held at once when answering many requests
@@ -23,9 +23,7 @@ class UserEncoder(nn.Module):
     codes: Tensor
     weights: Tensor
 
-    def __init__(
-        self, profiles: ProfileEncoder, history: CausalTransformer | PooledHistory, dim: int, length: int
-    ) -> None:
+    def __init__(self, profiles: ProfileEncoder, history: History, dim: int, length: int) -> None:
         super().__init__()
         self.profiles = profiles
         self.history = history

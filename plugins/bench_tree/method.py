@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
 from bench_index.scoring import joined
+from bench_neural.checkpoint import apart
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.method import NetworkMethod
 from bench_neural.moments import InnerObjective
@@ -155,7 +156,7 @@ class TreeMethod(NetworkMethod, ABC):
                 elif turn:
                     self.tree_, self.nodes_ = self.learnt(data, context)
                 last = turn == turns[-1]
-                reached = self._learn(turn > 0, last, data, validation, generator, schedule, _apart(context, turn))
+                reached = self._learn(turn > 0, last, data, validation, generator, schedule, apart(context, turn))
                 measure = "validation recall@50" if turn else "validation recall@50, exact"
                 context.milestone(f"round {turn}", **{measure: reached.best})
 
@@ -276,15 +277,6 @@ class TreeMethod(NetworkMethod, ABC):
         nodes = self.nodes_ if self.hierarchical else None
         beams = Beam(beam, taper, self.rule, self.start(index.levels.begins), self.step)
         return joined([index.answer(self.network_, nodes, part, k, beams, threads) for part in parts])
-
-
-def _apart(context: Context, turn: int) -> Context:
-    """A context whose checkpoint is the round's own."""
-    if context.checkpoint is None:
-        return context
-    folder = context.checkpoint / f"round{turn}"
-    folder.mkdir(exist_ok=True)
-    return dataclasses.replace(context, checkpoint=folder)
 
 
 def refuse_hierarchical(method: TreeMethod) -> None:

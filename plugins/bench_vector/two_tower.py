@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench import Answer, Catalog, Context, Evaluation, Requests, TrainingData, hookimpl, param
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
-from bench_neural.history import CausalTransformer, PooledHistory
+from bench_neural.history import HISTORIES, history_of
 from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import fit, scheduled
@@ -31,9 +31,9 @@ FULL_SOFTMAX_ITEMS = 5_000  # up to here loss=auto sums over the whole catalog
 class TwoTower:
     """Two towers: a request's vector from its history and profile, an item's from its id and side information.
 
-    The user tower is a causal transformer over the history (or its pooled mean), trained on every moment of random
-    windows; the item tower adds the item's own embedding and those of its side information, so that an item which
-    training never saw still has a vector. Compared by inner product, or cosine with `normalise`.
+    The user tower is a causal transformer over the history (or a GRU, or its pooled mean), trained on every moment of
+    random windows; the item tower adds the item's own embedding and those of its side information, so that an item
+    which training never saw still has a vector. Compared by inner product, or cosine with `normalise`.
     Deep Structured Semantic Models (CIKM 2013) with the encoder of SASRec (ICDM 2018) and a softmax corrected by logQ
     as in Sampling-Bias-Corrected Neural Modeling (RecSys 2019). Departures: no user id enters; a share `later` of the
     targets is any later item of the window rather than the next, because requests may ask for more than the next item.
@@ -42,7 +42,7 @@ class TwoTower:
     version: ClassVar[str] = "1"
     work_unit: ClassVar[str] = "items scored"
 
-    encoder: str = param("attention", help="how a history becomes a vector", choices=("attention", "pooled"))
+    encoder: str = param("attention", help="how a history becomes a vector", choices=HISTORIES)
     dim: int = param(64, help="length of the vectors", low=1, high=4096, sweep=(32, 64, 128))
     length: int = param(100, help="newest items of a history that are read", low=1, high=10_000)
     blocks: int = param(2, help="transformer blocks", low=1, high=64)
@@ -196,11 +196,7 @@ class TwoTower:
             self.index_ = Flat(vectors, ids) if self.backend == "flat" else HNSW.open(vectors, ids, folder)
 
     def _towers(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Towers:
-        history = (
-            CausalTransformer(self.dim, self.length, self.blocks, self.heads, self.dropout)
-            if self.encoder == "attention"
-            else PooledHistory(self.dim, self.dropout)
-        )
+        history = history_of(self.encoder, self.dim, self.length, self.blocks, self.heads, self.dropout)
         users = UserEncoder(profiles, history, self.dim, self.length)
         return Towers(items, users, ItemBias(counts) if self.bias and not self.normalise else None, self.normalise)
 
