@@ -1,0 +1,1 @@
+"""Retrieval by paths: Deep Retrieval, generative item codes, streaming vector quantisation."""
