@@ -11,6 +11,7 @@ import torch
 
 from bench import Catalog, Context, ParameterError, TrainingData, hookimpl, param
 from bench_dr.assignment import Assignment, Scores, Sums, assigned
+from bench_dr.layers import PathLayers, PathModel
 from bench_dr.learning import Askers, Passing, likelihood, scored
 from bench_dr.method import VALIDATION_REQUESTS, PathMethod
 from bench_dr.paths import NONE, Paths
@@ -18,7 +19,6 @@ from bench_dr.search import best_paths
 from bench_dr.start import nearest_paths, random_paths, residual_centroids
 from bench_neural.checkpoint import apart
 from bench_neural.execution import seeded, use_threads
-from bench_neural.training import scheduled
 from bench_neural.validation import some_of
 from bench_neural.windows import later_share
 
@@ -39,6 +39,8 @@ class DR(PathMethod):
     might ask for it would be (bench_dr.learning.Askers). The search keeps only beginnings of paths in use.
     """
 
+    layers: int = param(3, help="layers of nodes, D", low=1, high=16)
+    hidden: int = param(128, help="width of a layer's hidden layer", low=4, high=4096)
     each: int = param(3, help="paths of an item, J", low=1, high=64)
     rounds: int = param(
         3,
@@ -78,57 +80,60 @@ class DR(PathMethod):
     @hookimpl
     def train(self, data: TrainingData, context: Context) -> None:
         use_threads(context.threads)
-        self.popularity_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
-        met = self.popularity_ > 0
-        if self.cap and self.cap * self.nodes**self.layers < data.catalog.size * self.each:
+        paths_in_all = self.nodes**self.layers
+        if self.cap and self.cap * paths_in_all < data.catalog.size * self.each:
             raise ParameterError(
-                f"cap={self.cap}: {self.nodes**self.layers:,} paths have no room for {data.catalog.size:,} items on "
-                f"{self.each} each; raise cap, nodes or layers"
+                f"cap={self.cap}: {paths_in_all:,} paths have no room for {data.catalog.size:,} items on {self.each} "
+                "each; raise cap, nodes or layers"
             )
-        turns = list(range(0 if self.start == "clusters" else 1, self.rounds + 1))
+        first = 0 if self.start == "clusters" else 1
         validation = some_of(data.validation, context.rng, VALIDATION_REQUESTS)  # the same of every round
         later = later_share(self.later, data.validation.targets)
         tally: Scores | None = None
+        paths: Paths | None = None
         with seeded(context.seed) as generator:
-            self.network_ = self.fresh_network(data, self.popularity_, context)
-            self.path_layers_ = self.fresh_layers().to(self.network_.encoder.ids.device)
+            self.started(data, context)
             passing = Passing(self.network_, data.interactions, self.samples, later, self.batch, context)
-            whole = scheduled(self, self.popularity_)
-            cuts = [whole.epochs * at // len(turns) for at in range(len(turns) + 1)]
-            paths: Paths | None = None
-            for turn, epochs in zip(turns, np.diff(cuts).tolist(), strict=True):
-                schedule = dataclasses.replace(whole, epochs=max(1, epochs), seconds=whole.seconds / len(turns))
+            for turn, schedule in enumerate(self.turns(self.rounds + 1 - first), first):
                 with torch.inference_mode():
                     if turn == 1:
                         paths = self.first(data, context)
-                        paths = Paths(self.nodes, self.layers, np.where(met[:, None], paths.numbers, NONE))
                     elif turn > 1:
                         tally = self.tallied(passing, tally, data.catalog.size)
-                        found = self.chosen(tally, paths)
-                        paths = Paths(self.nodes, self.layers, found.numbers)
+                        paths = Paths(self.nodes, self.layers, self.chosen(tally, paths).numbers)
                 reached = self.learn(paths, data, validation, generator, schedule, apart(context, turn))
                 if paths is None:
                     context.milestone("round 0", **{"validation recall@50, exact": reached.best})
                     continue
                 with torch.inference_mode():
-                    reached_by = likelihood(passing, self.path_layers_, paths)
+                    likely = likelihood(passing, self.path_layers_, paths)
+                self.moments_ = likely.moments
                 told = {"largest path": int(paths.sizes.max(initial=0)), "used paths": len(paths.sizes)}
-                told |= {"validation recall@50": reached.best, "log-likelihood": reached_by.mean}
+                told |= {"validation recall@50": reached.best, "log-likelihood": likely.mean}
                 context.milestone(f"round {turn}", **told)
-                self.moments_ = reached_by.moments
             assert paths is not None
             self.paths_ = paths
             with torch.inference_mode():
                 self.askers_ = Askers.fitted(passing, self.network_)
 
+    @property
+    def depth(self) -> int:
+        return self.layers
+
+    def fresh_layers(self) -> PathModel:
+        return PathLayers(self.dim, self.nodes, self.layers, self.hidden)
+
     def first(self, data: TrainingData, context: Context) -> Paths:
-        """The paths of the first round."""
-        size, each = data.catalog.size, min(self.each, self.nodes**self.layers)
+        """The paths of the first round, of items that were met."""
+        size, met = data.catalog.size, self.popularity_ > 0
+        each = min(self.each, self.nodes**self.layers)
         if self.start == "random":
-            return random_paths(size, self.nodes, self.layers, each, context.rng)
-        vectors = self.network_.items()[:, :-1].cpu().numpy()
-        centroids = residual_centroids(vectors[self.popularity_ > 0], self.nodes, self.layers, context.seed)
-        return nearest_paths(vectors, centroids, each)
+            paths = random_paths(size, self.nodes, self.layers, each, context.rng)
+        else:
+            vectors = self.network_.items()[:, :-1].cpu().numpy()
+            centroids = residual_centroids(vectors[met], self.nodes, self.layers, context.seed)
+            paths = nearest_paths(vectors, centroids, each)
+        return dataclasses.replace(paths, numbers=np.where(met[:, None], paths.numbers, NONE))
 
     def tallied(self, passing: Passing, before: Scores | None, items: int) -> Scores:
         """The scores of the items' paths by the network as it is; with `decay`, on top of those before."""
@@ -147,16 +152,13 @@ class DR(PathMethod):
         return assigned(scores, self.nodes**self.layers, self.each, self.alpha, self.cap, self.passes, numbers)
 
     def placed(self, catalog: Catalog) -> Paths:
-        known = np.zeros(catalog.size, bool)
-        known[: len(self.paths_)] = (self.paths_.numbers != NONE).any(1)[: catalog.size]
-        new = np.setdiff1d(catalog.candidates(), np.flatnonzero(known)).astype(np.int32)
-        everywhere = self.paths_.taken(new, np.full((len(new), self.paths_.numbers.shape[1]), NONE), catalog.size)
+        paths, new = self.unplaced(catalog)
         if not len(new):
-            return everywhere
+            return paths
         found = best_paths(self.path_layers_, self.askers_.states(self.network_, new), max(self.scored, self.each))
         scores = Scores.none(catalog.size, found.numbers.shape[1])
         scores.paths[new], scores.scores[new], scores.counts[new] = found.numbers, np.exp(found.chances), 1.0
-        return dataclasses.replace(everywhere, numbers=self.chosen(scores, everywhere).numbers)
+        return dataclasses.replace(paths, numbers=self.chosen(scores, paths).numbers)
 
     @hookimpl
     def save(self, folder: Path, phase: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench import Context, Interactions
-from bench_dr.layers import PathLayers
+from bench_dr.layers import PathModel
 from bench_dr.paths import NONE, Paths
 from bench_dr.search import best_paths
 from bench_neural.network import Network
@@ -61,7 +61,7 @@ class Passing:
             yield drawn.targets.gather(1, at)[known].cpu().numpy(), states
 
 
-def scored(passing: Passing, layers: PathLayers, beam: int, tally: Tally) -> None:
+def scored(passing: Passing, layers: PathModel, beam: int, tally: Tally) -> None:
     """Give the `beam` likeliest paths of every moment to `tally`; all paths, those without items too."""
     for targets, states in passing.moments("scoring paths"):
         found = best_paths(layers, states, beam)
@@ -77,10 +77,10 @@ class Likelihood:
     moments: NDArray[np.float32]
 
 
-def likelihood(passing: Passing, layers: PathLayers, paths: Paths) -> Likelihood:
+def likelihood(passing: Passing, layers: PathModel, paths: Paths) -> Likelihood:
     """How likely the paths are to the model, and which of an item's paths its moments come by."""
     total, count = 0.0, 0
-    device = layers.vectors.device
+    device = passing.network.encoder.ids.device
     codes, there = torch.from_numpy(paths.codes).to(device), torch.from_numpy(paths.numbers != NONE).to(device)
     moments = torch.zeros(paths.numbers.shape)
     for targets, states in passing.moments("likelihood of the paths"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC
+import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
-from bench_dr.layers import PathLayers
+from bench_dr.layers import PathModel
 from bench_dr.objective import PathObjective
-from bench_dr.paths import NONE, Paths
+from bench_dr.paths import LARGEST, NONE, Paths
 from bench_dr.serving import Index, Way
 from bench_index.scoring import joined
 from bench_neural.execution import device_of, use_threads
@@ -24,7 +25,7 @@ from bench_neural.method import EncoderMethod
 from bench_neural.moments import InnerObjective
 from bench_neural.storage import load_weights, save_weights
 from bench_neural.table import ROWS_AT_ONCE, prepared
-from bench_neural.training import Outcome, Schedule, fit
+from bench_neural.training import Outcome, Schedule, fit, scheduled
 from bench_neural.validation import mean_recall, validation_recall
 from bench_neural.windows import Batch, Windows, later_share
 
@@ -41,9 +42,7 @@ class PathMethod(EncoderMethod, ABC):
     work_unit: ClassVar[str] = "layer softmaxes + items reranked"
 
     encoder: str = param("attention", help="what reads a history", choices=HISTORIES)
-    layers: int = param(3, help="layers of nodes, D", low=1, high=16)
     nodes: int = param(100, help="nodes of a layer, K", low=2, high=1_000_000)
-    hidden: int = param(128, help="width of a layer's hidden layer", low=4, high=4096)
     joint: float = param(
         0.2, help="share of the paths' gradient that teaches the user and item networks too", low=0.0, high=1.0
     )
@@ -77,7 +76,7 @@ class PathMethod(EncoderMethod, ABC):
         True, phase="query", help="order candidates by the inner product; or by what makes them candidates"
     )
 
-    path_layers_: PathLayers = field(init=False, repr=False)
+    path_layers_: PathModel = field(init=False, repr=False)
     paths_: Paths = field(init=False, repr=False)
     popularity_: NDArray[np.int64] = field(init=False, repr=False)  # training interactions of each training item
     moments_: NDArray[np.float32] = field(init=False, repr=False)  # (items, J): of each item on each of its paths
@@ -85,15 +84,34 @@ class PathMethod(EncoderMethod, ABC):
 
     def __post_init__(self) -> None:
         """Raises ParameterError where parameters do not go with one another."""
-        if self.nodes**self.layers > 1 << 62:
-            raise ParameterError(f"nodes={self.nodes} on layers={self.layers} are more paths than can be numbered")
+        if self.nodes**self.depth > LARGEST:
+            raise ParameterError(
+                f"nodes={self.nodes} on each of {self.depth} layers are more paths than can be numbered"
+            )
 
     def history(self) -> History:
         return history_of(self.encoder, self.dim, self.length, self.blocks, self.heads, self.dropout)
 
-    def fresh_layers(self) -> PathLayers:
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Nodes of a path, D."""
+
+    @abstractmethod
+    def fresh_layers(self) -> PathModel:
         """An untrained path model."""
-        return PathLayers(self.dim, self.nodes, self.layers, self.hidden)
+
+    def started(self, data: TrainingData, context: Context) -> None:
+        """Fresh networks for the data; to be called within `seeded`."""
+        self.popularity_ = np.bincount(data.interactions.items, minlength=data.catalog.size)
+        self.network_ = self.fresh_network(data, self.popularity_, context)
+        self.path_layers_ = self.fresh_layers().to(device_of(context))
+
+    def turns(self, count: int) -> list[Schedule]:
+        """The schedules of `count` trainings that share out epochs and seconds."""
+        whole = scheduled(self, self.popularity_)
+        epochs = np.diff([whole.epochs * at // count for at in range(count + 1)]).tolist()
+        return [dataclasses.replace(whole, epochs=max(1, one), seconds=whole.seconds / count) for one in epochs]
 
     def learn(
         self,
@@ -122,16 +140,25 @@ class PathMethod(EncoderMethod, ABC):
                 return validation_recall(states, items, validation)
 
             return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
-        objective = PathObjective(self.path_layers_, paths, inner, generator, self.moments, self.joint, later)
+        objective = self.objective(paths, inner, generator, later)
 
         def searched() -> float:
-            even = np.repeat(self.popularity_[:, None], paths.numbers.shape[1], 1).astype(np.float32)
-            index = self.serving(data.catalog, paths, even, True, False)
+            now = self.now(paths)
+            even = np.repeat(self.popularity_[:, None], now.numbers.shape[1], 1).astype(np.float32)
+            index = self.serving(data.catalog, now, even, True, False)
             found = self._answer(index, validation.requests, 50, VALIDATION, context.threads)
             return mean_recall(float(recall(found.ids, validation.targets, 50).sum()), len(found.ids))
 
         model = nn.ModuleDict({"network": self.network_, "layers": self.path_layers_})
         return fit(model, windows, objective, searched, schedule, context, generators=[generator])
+
+    def objective(self, paths: Paths, inner: InnerObjective, generator: torch.Generator, later: float) -> PathObjective:
+        """What the path model is trained to do."""
+        return PathObjective(self.path_layers_, paths, inner, generator, self.moments, self.joint, later)
+
+    def now(self, paths: Paths) -> Paths:
+        """The paths while it is trained on `paths`."""
+        return paths
 
     def serving(
         self, catalog: Catalog, paths: Paths, moments: NDArray[np.float32], shares: bool, bfloat16: bool
@@ -149,9 +176,18 @@ class PathMethod(EncoderMethod, ABC):
         table = prepared(self.network_.scorer, len(vectors), vectors.split(ROWS_AT_ONCE), bfloat16)
         return Index(vectors, paths, weights, items, table)
 
+    @abstractmethod
     def placed(self, catalog: Catalog) -> Paths:
         """The paths of all of the catalog's candidates: those that training did not place are placed now."""
-        return self.paths_
+
+    def unplaced(self, catalog: Catalog) -> tuple[Paths, NDArray[np.int32]]:
+        """The paths of training, of as many items as the catalog has, and its candidates that lie on none."""
+        numbers = np.full((catalog.size, self.paths_.numbers.shape[1]), NONE, np.int64)
+        known = min(catalog.size, len(self.paths_))
+        numbers[:known] = self.paths_.numbers[:known]
+        candidates = catalog.candidates()
+        new = candidates[(numbers[candidates] == NONE).all(1)].astype(np.int32)
+        return dataclasses.replace(self.paths_, numbers=numbers), new
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
@@ -189,14 +225,14 @@ class PathMethod(EncoderMethod, ABC):
     def load(self, folder: Path, phase: str, context: Context) -> None:
         if phase == "train":
             self.network_ = self.load_network(folder, context)
+            self.popularity_ = np.load(folder / "popularity.npy", allow_pickle=False)
             self.path_layers_ = self.fresh_layers()
             load_weights(folder / "layers.safetensors", self.path_layers_)
             self.path_layers_.to(device_of(context)).eval()
-            self.paths_ = Paths.load(folder, self.nodes, self.layers)
-            self.popularity_ = np.load(folder / "popularity.npy", allow_pickle=False)
+            self.paths_ = Paths.load(folder, self.nodes, self.depth)
             self.moments_ = np.load(folder / "moments.npy", allow_pickle=False)
         else:
-            self.index_ = Index.load(folder, self.nodes, self.layers, device_of(context))
+            self.index_ = Index.load(folder, self.nodes, self.depth, device_of(context))
 
     def _answer(self, index: Index, requests: Requests, k: int, way: Way, threads: int) -> Answer:
         parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))

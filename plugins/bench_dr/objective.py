@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench_dr.layers import PathLayers
+from bench_dr.layers import PathModel
 from bench_dr.paths import NONE, Paths
-from bench_neural.moments import InnerObjective
+from bench_neural.moments import InnerObjective, Moments
 from bench_neural.windows import TARGETS, Batch
 
 
@@ -21,7 +21,7 @@ class PathObjective:
 
     def __init__(
         self,
-        layers: PathLayers,
+        layers: PathModel,
         paths: Paths,
         inner: InnerObjective,
         generator: torch.Generator,
@@ -44,7 +44,12 @@ class PathObjective:
         targets = batch.later(at, count, self.later, self.generator).flatten(0, 1)  # (B * M, T)
         rows = torch.nonzero(known.flatten())[:, 0]
         states = moments.teaching(self.joint).asked(self.inner.network, at).ordered(rows).state[:, :-1]
-        return loss - self.likelihood(states, targets[rows]).mean()
+        loss = loss - self.likelihood(states, targets[rows]).mean()
+        self.learnt(moments)
+        return loss
+
+    def learnt(self, moments: Moments) -> None:
+        """What follows a batch whose loss has been computed: nothing."""
 
     def likelihood(self, states: Tensor, targets: Tensor) -> Tensor:
         """log sum_j p(path j) of those of the targets int64 (R, T) that lie on a path, flat; states (R, d)."""

@@ -45,14 +45,6 @@ class Paths:
         numbers = self.numbers[self.numbers != NONE]
         return np.unique(numbers, return_counts=True)[1].astype(np.int64)
 
-    def taken(self, items: NDArray[np.int32], numbers: NDArray[np.int64], size: int) -> Paths:
-        """The same for a catalog of `size` items, in which `items` int32 [n] lie on the paths int64 [n, J]."""
-        grown = np.full((size, self.numbers.shape[1]), NONE, np.int64)
-        known = min(size, len(self.numbers))
-        grown[:known] = self.numbers[:known]
-        grown[items] = numbers
-        return Paths(self.nodes, self.layers, grown)
-
     def shares(self, moments: NDArray[np.float32]) -> NDArray[np.float32]:
         """How much of its path each item has, float32 [N, J], those of a path adding up to 1: by how many `moments`
         [N, J] each had there; evenly where none had any."""

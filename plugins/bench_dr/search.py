@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import Ragged
-from bench_dr.layers import PathLayers
+from bench_dr.layers import PathModel
 from bench_dr.paths import NONE, Trie
 
 LOGITS_AT_ONCE = 1 << 22  # bounds the memory of a layer's logits
@@ -29,33 +29,29 @@ class Found:
     work: NDArray[np.int32]
 
 
-def best_paths(layers: PathLayers, states: Tensor, beam: int, trie: Trie | None = None) -> Found:
+def best_paths(layers: PathModel, states: Tensor, beam: int, trie: Trie | None = None) -> Found:
     """The `beam` best beginnings of each layer lead on to the next (Deep Retrieval, algorithm 2); states (R, d).
 
     With a trie only beginnings of paths that are in use are kept: no softmax is spent on where nothing lies. With a
     beam of all paths this is enumeration. Called without gradients.
     """
-    tables, nodes = layers.tables(), layers.nodes
-    step = max(1, LOGITS_AT_ONCE // (max(1, beam) * nodes))
-    parts = [
-        _searched(layers, tables, states[at : at + step], beam, trie) for at in range(0, max(1, len(states)), step)
-    ]
+    step = max(1, LOGITS_AT_ONCE // (max(1, beam) * layers.nodes))
+    parts = [_searched(layers, states[at : at + step], beam, trie) for at in range(0, max(1, len(states)), step)]
     return Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _searched(
-    layers: PathLayers, tables: list[Tensor], states: Tensor, beam: int, trie: Trie | None
+    layers: PathModel, states: Tensor, beam: int, trie: Trie | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int32]]:
     """What Found holds, of a block of requests."""
-    count, nodes = len(states), layers.nodes
+    count, nodes, begun = len(states), layers.nodes, layers.begun(states)
     codes = torch.zeros(count, 1, 0, dtype=torch.int64, device=states.device)  # (R, W, layer)
     chances = states.new_zeros(count, 1)  # (R, W)
     rows = np.zeros((count, 1), np.int64)  # of the beginnings in the trie
     work = np.zeros(count, np.int32)
     for layer in range(layers.layers):
         work += chances.isfinite().sum(1).to(torch.int32).cpu().numpy()
-        logits = layers.logits(layer, layers.own[layer](states), tables, codes)
-        onward = chances[:, :, None] + logits.log_softmax(2)  # (R, W, K)
+        onward = chances[:, :, None] + layers.logits(layer, begun, codes).log_softmax(2)  # (R, W, K)
         if trie is not None:
             there = _there(rows, chances.cpu().numpy(), trie.first[layer], trie.codes[layer], nodes)
             onward = onward.masked_fill(~torch.from_numpy(there).to(states.device), -torch.inf)
@@ -160,7 +156,7 @@ def _collect(
 
 
 def path_scores(
-    layers: PathLayers, states: Tensor, trie: Trie, numbers: NDArray[np.int64], weights: NDArray[np.float32]
+    layers: PathModel, states: Tensor, trie: Trie, numbers: NDArray[np.int64], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """log sum_j p(path j) weight j, float32 [R, C], of items whose paths are numbers int64 [C, J], NONE for none;
     states (R, d), weights float32 [C, J]. Every path in use is looked at: -inf for items without one. Called without

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import Answer, Requests
-from bench_dr.layers import PathLayers
+from bench_dr.layers import PathModel
 from bench_dr.paths import Paths, Trie
 from bench_dr.search import best_paths, candidates, path_scores
 from bench_index.topk import TopK
@@ -50,9 +50,7 @@ class Index:
         """The paths on which something may be answered."""
         return Trie.of(self.paths, self.items, self.weights)
 
-    def answer(
-        self, network: Network, layers: PathLayers, requests: Requests, k: int, way: Way, threads: int
-    ) -> Answer:
+    def answer(self, network: Network, layers: PathModel, requests: Requests, k: int, way: Way, threads: int) -> Answer:
         """The k best of the items on the best paths. A request that has fewer searches again with a wider beam, until
         it has them or has seen every path. Work counts softmaxes of a layer, and items reranked. Called without
         gradients."""
@@ -82,7 +80,7 @@ class Index:
         return Answer(ids, scores, work)
 
     def score(
-        self, network: Network, layers: PathLayers, requests: Requests, items: NDArray[np.int32], reranked: bool
+        self, network: Network, layers: PathModel, requests: Requests, items: NDArray[np.int32], reranked: bool
     ) -> NDArray[np.float32]:
         """What orders the answers, exactly, float32 [B, C]; called without gradients."""
         asked = network.requests(requests, self.vectors)

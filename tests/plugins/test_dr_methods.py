@@ -6,22 +6,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Catalog, Categorical, Context, Evaluation, Interactions, ParameterError, Ragged, TrainingData
+from bench import (
+    Catalog,
+    Categorical,
+    Context,
+    DataError,
+    Evaluation,
+    Interactions,
+    ParameterError,
+    Ragged,
+    TrainingData,
+)
 from bench.testing import check_method
 from bench_dr.dr import DR
 from bench_dr.paths import NONE
+from bench_dr.streaming_vq import StreamingVQ
+from bench_dr.tiger import Tiger
 
 SMALL = {
     "dim": 16,
     "length": 12,
     "blocks": 1,
-    "hidden": 32,
     "negatives": 64,
     "batch": 32,
     "epochs": 2,
     "seconds": 0,
     "nodes": 8,
-    "layers": 2,
     "precision": "float32",
 }
 
@@ -29,8 +39,12 @@ SMALL = {
 @pytest.mark.parametrize(
     ("method", "settings"),
     [
-        (DR, {}),
+        (DR, {"layers": 2}),
+        (StreamingVQ, {}),
+        (StreamingVQ, {"nodes": 50, "balance": 0.0, "rerank": False, "keep": 0.5}),
         (DR, {"start": "random", "layers": 3, "each": 2, "encoder": "gru", "loss": "logistic", "cap": 40}),
+        (Tiger, {"nodes": 64}),
+        (Tiger, {"layers": 1, "nodes": 300, "rerank": True, "decoder_blocks": 2, "beam": 7}),
         (DR, {"encoder": "pooled", "decay": 0.9, "each": 1, "layers": 1, "rerank": False, "precision": "bfloat16"}),
     ],
 )
@@ -40,7 +54,8 @@ def test_they_keep_the_contract(method, settings):
 
 def trained(method, data, **settings):
     """A method that has learnt and is indexed, and the milestones that it passed, by name."""
-    built = method(**{**SMALL, "epochs": 12, "learning_rate": 0.01, **settings})
+    deep = {"layers": 2} if method is DR else {}
+    built = method(**{**SMALL, **deep, "epochs": 12, "learning_rate": 0.01, **settings})
     passed = {}
     context = Context(
         0,
@@ -76,9 +91,8 @@ def planted(requests_of):
 @pytest.mark.parametrize("start", ["clusters", "random"])
 def test_planted_paths_are_recovered(planted, requests_of, start):
     data, lies = planted
-    built, passed, context = trained(
-        DR, data, start=start, each=1, rounds=4, epochs=24, rerank=False, ratio=1, alpha=0.03
-    )
+    settings = {"start": start, "each": 1, "rounds": 4, "alpha": 0.03, "epochs": 24}
+    built, passed, context = trained(DR, data, rerank=False, ratio=1, **settings)
     rng = np.random.default_rng(2)
     path = rng.integers(30, size=200)
     on = np.argsort(lies, kind="stable").reshape(30, 10)
@@ -90,6 +104,27 @@ def test_planted_paths_are_recovered(planted, requests_of, start):
     agreement = (together & learnt).sum() / (together | learnt).sum()  # of pairs that share a path
     assert recall >= 0.95, f"recall {recall:.3f} of the planted optimum, agreement {agreement:.3f}"
     assert passed["round 4"]["log-likelihood"] > passed["round 1"]["log-likelihood"]
+
+
+@pytest.mark.parametrize("method", [Tiger, StreamingVQ])
+def test_codes_and_clusters_lead_to_what_the_inner_product_ranks_highest(method, shelves, requests_of):
+    built, _, context = trained(method, shelves, nodes=32, rerank=True, epochs=16, beam=200)
+    requests = requests_of(shelves.interactions.by_user[:40])
+    found = built.query(requests, 20, context)
+    scores = built.score(requests, np.arange(2000, dtype=np.int32), context)
+    best = np.argsort(-scores, 1)[:, :20]
+    assert np.mean([np.isin(one, other).mean() for one, other in zip(best, found.ids, strict=True)]) > 0.8
+
+
+def test_no_two_items_have_the_same_codes(shelves):
+    built, _, context = trained(Tiger, shelves, layers=1, nodes=60, epochs=2)
+    shelf = Categorical(np.arange(2300, dtype=np.int32) % 20, [str(at) for at in range(20)])
+    built.index(Catalog(2300, {"shelf": shelf}), context)
+    numbers, met = built.index_.paths.numbers[:, 0], built.popularity_ > 0
+    assert len(np.unique(numbers)) == 2300
+    np.testing.assert_array_equal(numbers[:2000][met], built.paths_.numbers[met, 0])
+    with pytest.raises(DataError, match="items are alike: raise nodes or layers"):
+        trained(Tiger, shelves, layers=1, nodes=8, epochs=2)
 
 
 def test_the_reranker_orders_what_the_paths_bring(shelves, requests_of):

@@ -6,7 +6,7 @@ import torch
 
 from bench import Catalog, Categorical, Ragged, Requests
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
-from bench_neural.history import CausalTransformer, PooledHistory, aligned, last
+from bench_neural.history import CausalTransformer, PooledHistory, RecurrentHistory, aligned, last
 from bench_neural.users import UserEncoder
 
 
@@ -59,7 +59,7 @@ def test_aligned_keeps_the_newest_items_oldest_first() -> None:
     assert lengths.tolist() == [2, 0, 1]
 
 
-@pytest.mark.parametrize("encoder", [PooledHistory(8), CausalTransformer(8, length=6, blocks=2, heads=2)])
+@pytest.mark.parametrize("encoder", [PooledHistory(8), RecurrentHistory(8), CausalTransformer(8, 6)])
 def test_a_state_sees_nothing_of_what_comes_later(encoder: torch.nn.Module) -> None:
     encoder.eval()
     items, start = torch.randn(3, 6, 8), torch.randn(3, 8)
