@@ -36,7 +36,9 @@ class DR(PathMethod):
     a window, the paths at a few; a part of their gradient (`joint`) reaches the encoders. The first paths are those of
     vectors that a round without paths has learnt, by residual k-means; the paper's are `start=random`. Items stay on
     the paths of the last round. An item that nobody met in training is placed through the path model as the users who
-    might ask for it would be (bench_dr.learning.Askers). The search keeps only beginnings of paths in use.
+    might ask for it would be (bench_dr.learning.Askers). The search keeps only beginnings of paths in use. What makes
+    an item a candidate is p(path) times the item's share of what came by that path, summed over its paths, where the
+    paper sums p(path) alone (`shares=false`): few candidates of a full path are then its likeliest.
     """
 
     layers: int = param(3, help="layers of nodes, D", low=1, high=16)
@@ -116,6 +118,11 @@ class DR(PathMethod):
             with torch.inference_mode():
                 self.askers_ = Askers.fitted(passing, self.network_)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.each > self.nodes**self.layers:
+            raise ParameterError(f"each={self.each}: {self.layers} layers of {self.nodes} nodes have fewer paths")
+
     @property
     def depth(self) -> int:
         return self.layers
@@ -126,13 +133,18 @@ class DR(PathMethod):
     def first(self, data: TrainingData, context: Context) -> Paths:
         """The paths of the first round, of items that were met."""
         size, met = data.catalog.size, self.popularity_ > 0
-        each = min(self.each, self.nodes**self.layers)
+        each = min(max(self.each, self.scored), self.nodes**self.layers) if self.cap else self.each
         if self.start == "random":
             paths = random_paths(size, self.nodes, self.layers, each, context.rng)
         else:
             vectors = self.network_.items()[:, :-1].cpu().numpy()
             centroids = residual_centroids(vectors[met], self.nodes, self.layers, context.seed)
             paths = nearest_paths(vectors, centroids, each)
+        if self.cap:  # the nearest that have room
+            nearer = np.broadcast_to(1 / np.arange(1, each + 1, dtype=np.float32), paths.numbers.shape)
+            scores = Scores(paths.numbers, nearer, self.popularity_.astype(np.float64))
+            found = assigned(scores, self.nodes**self.layers, self.each, 0.0, self.cap, passes=1)
+            return Paths(self.nodes, self.layers, found.numbers)
         return dataclasses.replace(paths, numbers=np.where(met[:, None], paths.numbers, NONE))
 
     def tallied(self, passing: Passing, before: Scores | None, items: int) -> Scores:
