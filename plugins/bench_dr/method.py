@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
 from bench_dr.layers import PathModel
@@ -25,9 +25,9 @@ from bench_neural.method import EncoderMethod
 from bench_neural.moments import InnerObjective
 from bench_neural.storage import load_weights, save_weights
 from bench_neural.table import ROWS_AT_ONCE, prepared
-from bench_neural.training import Outcome, Schedule, fit, scheduled
-from bench_neural.validation import mean_recall, validation_recall
-from bench_neural.windows import Batch, Windows, later_share
+from bench_neural.training import Outcome, Schedule, fit, scheduled, shared_out
+from bench_neural.validation import mean_recall
+from bench_neural.windows import Windows, later_share
 
 REQUESTS_AT_ONCE = 64
 VALIDATION_REQUESTS = 500
@@ -109,9 +109,7 @@ class PathMethod(EncoderMethod, ABC):
 
     def turns(self, count: int) -> list[Schedule]:
         """The schedules of `count` trainings that share out epochs and seconds."""
-        whole = scheduled(self, self.popularity_)
-        epochs = np.diff([whole.epochs * at // count for at in range(count + 1)]).tolist()
-        return [dataclasses.replace(whole, epochs=max(1, one), seconds=whole.seconds / count) for one in epochs]
+        return shared_out(scheduled(self, self.popularity_), count)
 
     def learn(
         self,
@@ -129,17 +127,7 @@ class PathMethod(EncoderMethod, ABC):
         inner = InnerObjective(self.network_, self.popularity_, sampler, self.negatives, later, kind)
         windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
         if paths is None:
-
-            def alone(batch: Batch) -> Tensor:
-                drawn = sampler.draw(self.negatives)
-                return inner(inner.read(batch, drawn), drawn)
-
-            def exact() -> float:
-                items = self.network_.items()
-                states = self.network_.requests(validation.requests, items).state
-                return validation_recall(states, items, validation)
-
-            return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
+            return self.learn_alone(inner, windows, validation, generator, schedule, context)
         objective = self.objective(paths, inner, generator, later)
 
         def searched() -> float:

@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from bench import Context, TrainingData, param
+from bench import Context, Evaluation, TrainingData, param
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of
 from bench_neural.history import CausalTransformer, History
+from bench_neural.moments import InnerObjective
 from bench_neural.negatives import NegativeSampler
 from bench_neural.network import Network
 from bench_neural.scorers import InnerProduct, Scorer, scorer_of
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
+from bench_neural.training import Outcome, Schedule, fit
 from bench_neural.users import UserEncoder
+from bench_neural.validation import validation_recall
+from bench_neural.windows import Batch, Windows
 
 
 @dataclass
@@ -73,6 +78,28 @@ class EncoderMethod:
     def sampler(self, counts: NDArray[np.int64], generator: torch.Generator, device: str) -> NegativeSampler:
         """What draws negative items."""
         return NegativeSampler(counts, generator, self.power, self.uniform, device)
+
+    def learn_alone(
+        self,
+        inner: InnerObjective,
+        windows: Windows,
+        validation: Evaluation,
+        generator: torch.Generator,
+        schedule: Schedule,
+        context: Context,
+    ) -> Outcome:
+        """Train the inner product and nothing else, validated by exact scores."""
+
+        def alone(batch: Batch) -> Tensor:
+            drawn = inner.sampler.draw(inner.negatives)
+            return inner(inner.read(batch, drawn), drawn)
+
+        def exact() -> float:
+            items = self.network_.items()
+            states = self.network_.requests(validation.requests, items).state
+            return validation_recall(states, items, validation)
+
+        return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
 
     def save_network(self, folder: Path) -> None:
         """Write the network and what its encoders were fitted on."""

@@ -101,6 +101,12 @@ def scheduled(method: Paced, counts: NDArray[np.int64]) -> Schedule:
     )
 
 
+def shared_out(whole: Schedule, count: int) -> list[Schedule]:
+    """The schedules of `count` trainings that share out the epochs, each at least one, and the seconds of `whole`."""
+    epochs = np.diff([whole.epochs * at // count for at in range(count + 1)]).tolist()
+    return [dataclasses.replace(whole, epochs=max(1, one), seconds=whole.seconds / count) for one in epochs]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What training reached: the best validation value, the epoch it was met in (1 is the first), epochs begun."""

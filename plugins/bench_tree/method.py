@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
 from bench_index.scoring import joined
@@ -21,9 +20,9 @@ from bench_neural.method import NetworkMethod
 from bench_neural.moments import InnerObjective
 from bench_neural.pairs import PairScorer
 from bench_neural.table import prepared
-from bench_neural.training import Outcome, Schedule, fit, scheduled
-from bench_neural.validation import mean_recall, some_of, validation_recall
-from bench_neural.windows import Batch, Windows, later_share
+from bench_neural.training import Outcome, Schedule, fit, scheduled, shared_out
+from bench_neural.validation import mean_recall, some_of
+from bench_neural.windows import Windows, later_share
 from bench_tree.building import SPECTRAL_ITEMS, category_order, cluster_order, random_order, spectral_order
 from bench_tree.network import Nodes, biases, means
 from bench_tree.objective import Aims, Levelwise, TreeObjective
@@ -144,10 +143,8 @@ class TreeMethod(NetworkMethod, ABC):
         validation = some_of(data.validation, context.rng, VALIDATION_REQUESTS)  # the same of every round
         with seeded(context.seed) as generator:
             self.network_ = self.fresh_network(data, self.counts_, context)
-            whole = scheduled(self, self.counts_)
-            cuts = [whole.epochs * at // len(turns) for at in range(len(turns) + 1)]
-            for turn, epochs in zip(turns, np.diff(cuts).tolist(), strict=True):
-                schedule = dataclasses.replace(whole, epochs=max(1, epochs), seconds=whole.seconds / len(turns))
+            schedules = shared_out(scheduled(self, self.counts_), len(turns))
+            for turn, schedule in zip(turns, schedules, strict=True):
                 if turn and turn == turns[0]:
                     self.tree_ = self._first_tree(data, context)
                     self.nodes_ = self._nodes(self.tree_, learnt=False)
@@ -204,17 +201,7 @@ class TreeMethod(NetworkMethod, ABC):
         inner = InnerObjective(self.network_, self.counts_, sampler, self.negatives, later)
         windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
         if not planted:
-
-            def alone(batch: Batch) -> Tensor:
-                drawn = sampler.draw(self.negatives)
-                return inner(inner.read(batch, drawn), drawn)
-
-            def exact() -> float:
-                items = self.network_.items()
-                states = self.network_.requests(validation.requests, items).state
-                return validation_recall(states, items, validation)
-
-            return fit(self.network_, windows, alone, exact, schedule, context, generators=[generator])
+            return self.learn_alone(inner, windows, validation, generator, schedule, context)
         levels = self.start(self.tree_.begins), self.level_negatives
         aims = Aims(self.moments, self.joint, self.loss, later, *levels, self.hierarchical)
         objective = self.objective(inner, generator, aims, last)
