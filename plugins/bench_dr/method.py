@@ -18,7 +18,7 @@ from bench_dr.layers import PathModel
 from bench_dr.objective import PathObjective
 from bench_dr.paths import LARGEST, NONE, Paths
 from bench_dr.serving import Index, Way
-from bench_index.scoring import joined
+from bench_index.scoring import in_blocks
 from bench_neural.execution import device_of, use_threads
 from bench_neural.history import HISTORIES, History, history_of
 from bench_neural.method import EncoderMethod
@@ -29,7 +29,6 @@ from bench_neural.training import Outcome, Schedule, fit, scheduled, shared_out
 from bench_neural.validation import mean_recall
 from bench_neural.windows import Windows, later_share
 
-REQUESTS_AT_ONCE = 64
 VALIDATION_REQUESTS = 500
 VALIDATION = Way(beam=50, ratio=10, reranked=True)
 
@@ -223,5 +222,5 @@ class PathMethod(EncoderMethod, ABC):
             self.index_ = Index.load(folder, self.nodes, self.depth, device_of(context))
 
     def _answer(self, index: Index, requests: Requests, k: int, way: Way, threads: int) -> Answer:
-        parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
-        return joined([index.answer(self.network_, self.path_layers_, part, k, way, threads) for part in parts])
+        network, layers = self.network_, self.path_layers_
+        return in_blocks(requests, lambda part: index.answer(network, layers, part, k, way, threads))

@@ -28,7 +28,7 @@ from bench_dvf.searching import Way, answer
 from bench_dvf.serving import Index, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
 from bench_index.covisits import covisits
-from bench_index.scoring import joined
+from bench_index.scoring import in_blocks
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.method import NetworkMethod
 from bench_neural.pairs import PairScorer
@@ -37,7 +37,6 @@ from bench_neural.training import fit, scheduled
 from bench_neural.validation import Validation
 from bench_neural.windows import later_share
 
-REQUESTS_AT_ONCE = 64
 COVISITS, WINDOW = 32, 3  # items kept for each, of those met within so many steps
 
 
@@ -236,8 +235,7 @@ class DVF(NetworkMethod):
         use_threads(threads)
         way = Way(self.walk, self.ef, self.rounds, self.share, self.quota, self.early_stop, self.entry, self.sets)
         with torch.inference_mode():
-            parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
-            return joined([answer(self.index_, self.network_, part, k, way, threads) for part in parts])
+            return in_blocks(requests, lambda part: answer(self.index_, self.network_, part, k, way, threads))
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:

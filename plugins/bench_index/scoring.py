@@ -10,7 +10,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import Answer
+from bench import Answer, Requests
+
+REQUESTS_AT_ONCE = 64  # of a search: large enough for matrix products, small enough for the caches
 
 
 class Scorer(Protocol):
@@ -41,6 +43,12 @@ def in_threads(scorer: Scorer, batch: int, threads: int, run: Callable[[Scorer, 
     with ThreadPoolExecutor(parts) as pool:
         runs = [pool.submit(run, scorer.part(start, stop), start, stop) for start, stop in pairwise(cuts)]
         return joined([one.result() for one in runs])
+
+
+def in_blocks(requests: Requests, answer: Callable[[Requests], Answer]) -> Answer:
+    """The answers to all of the requests, REQUESTS_AT_ONCE after another."""
+    begins = range(0, max(1, len(requests)), REQUESTS_AT_ONCE)
+    return joined([answer(requests[at : at + REQUESTS_AT_ONCE]) for at in begins])
 
 
 def joined(answers: list[Answer]) -> Answer:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param, recall
-from bench_index.scoring import joined
+from bench_index.scoring import in_blocks
 from bench_neural.checkpoint import apart
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.method import NetworkMethod
@@ -30,7 +30,6 @@ from bench_tree.search import Beam
 from bench_tree.serving import Index
 from bench_tree.tree import Tree, first_learnt
 
-REQUESTS_AT_ONCE = 64
 VALIDATION_REQUESTS, VALIDATION_BEAM = 500, 100
 
 
@@ -260,10 +259,9 @@ class TreeMethod(NetworkMethod, ABC):
             self.index_ = Index.load(folder, device_of(context))
 
     def _answer(self, index: Index, requests: Requests, k: int, beam: int, taper: float, threads: int) -> Answer:
-        parts = (requests[at : at + REQUESTS_AT_ONCE] for at in range(0, max(1, len(requests)), REQUESTS_AT_ONCE))
         nodes = self.nodes_ if self.hierarchical else None
         beams = Beam(beam, taper, self.rule, self.start(index.levels.begins), self.step)
-        return joined([index.answer(self.network_, nodes, part, k, beams, threads) for part in parts])
+        return in_blocks(requests, lambda part: index.answer(self.network_, nodes, part, k, beams, threads))
 
 
 def refuse_hierarchical(method: TreeMethod) -> None:
