@@ -15,7 +15,7 @@ from torch.nn import functional
 _BLOCK = 1 << 20  # scores held at once by full_softmax, small enough for the processor's cache
 
 
-def full_softmax(states: Tensor, vectors: Tensor, target_scores: Tensor, temperature: float = 1.0) -> Tensor:
+def full_softmax(states: Tensor, vectors: Tensor, target_scores: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
     """Cross-entropy over the whole catalog: mean of log sum_j exp(s_j / tau) - s_target / tau.
 
     states (P, d); vectors (N, d); target_scores (P,): s of each moment's target, or the mean s over several targets.
@@ -59,13 +59,15 @@ def sampled_softmax(
     target_log_q: Tensor,
     candidate_log_q: Tensor,
     blocked: Tensor,
-    temperature: float = 1.0,
+    temperature: float | Tensor = 1.0,
 ) -> Tensor:
     """Cross-entropy of the target among itself and the drawn candidates, corrected for how often each is drawn.
 
     target_scores (P,); candidate_scores (P, S); target_log_q (P,) and candidate_log_q (S,): logarithm of the expected
-    number of draws of the item in this batch, zeros for no correction; blocked bool (P, S): candidates that are no
-    negatives for that row, such as the target itself or another target of the same user.
+    number of draws of the item in this batch, zeros for no correction. A target is no draw: with a target_log_q of
+    zero this is Correcting the LogQ Correction (RecSys 2025): its weight 1 - p(target) and softmax over the candidates
+    alone are the gradient of log(1 + sum_c exp(s_c - s_target)). blocked bool (P, S): candidates that are no negatives
+    for that row, such as the target itself or another target of the same user.
     """
     target = target_scores / temperature - target_log_q  # (P,)
     candidates = candidate_scores / temperature - candidate_log_q  # (P, S)
@@ -94,10 +96,52 @@ def noise_contrastive(
 
 
 def binary_cross_entropy(
-    target_scores: Tensor, candidate_scores: Tensor, blocked: Tensor, temperature: float = 1.0
+    target_scores: Tensor,
+    candidate_scores: Tensor,
+    weights: Tensor,
+    temperature: float | Tensor = 1.0,
+    negatives: float = 1.0,
+    exponent: float = 1.0,
 ) -> Tensor:
-    """Target against 1, the mean over its unblocked candidates against 0; shapes as in `sampled_softmax`."""
+    """Each target against 1 and `negatives` times the mean of its candidates against 0, divided by how many those are.
+
+    One negative is the expectation of SASRec's loss, that draws one a moment (ICDM 2018). exponent: beta of gBCE, the
+    power of the target's probability (gSASRec, RecSys 2023, equation 9; `gbce_exponent` says which). weights (P, S):
+    what each candidate counts as a negative of that row, 0 where it is none; other shapes as in `sampled_softmax`.
+    """
     wanted = functional.softplus(-target_scores / temperature)  # (P,)
-    allowed = ~blocked
-    unwanted = (functional.softplus(candidate_scores / temperature) * allowed).sum(1) / allowed.sum(1).clamp(min=1)
-    return (wanted + unwanted).mean()
+    unwanted = _weighted(functional.softplus(candidate_scores / temperature), weights)  # (P,)
+    return ((exponent * wanted + negatives * unwanted) / (1 + negatives)).mean()
+
+
+def gbce_exponent(negatives: int, items: int, calibration: float) -> float:
+    """Beta of gBCE for so many negatives of a catalog of `items`: 1 with calibration t = 0, which is plain
+    cross-entropy; the sampling rate a = negatives / (items - 1) with t = 1, where scores are calibrated.
+
+    beta = a (t (1 - 1 / a) + 1 / a) (gSASRec, equation 11)."""
+    rate = min(1.0, negatives / max(1, items - 1))
+    return rate * (calibration * (1 - 1 / rate) + 1 / rate)
+
+
+def pairwise_logistic(
+    target_scores: Tensor, candidate_scores: Tensor, weights: Tensor, temperature: float | Tensor = 1.0
+) -> Tensor:
+    """Bayesian personalised ranking: -log sigmoid((s_target - s_candidate) / tau), the mean over candidates (Rendle et
+    al., UAI 2009); shapes as in `binary_cross_entropy`."""
+    behind = (candidate_scores - target_scores[:, None]) / temperature
+    return _weighted(functional.softplus(behind), weights).mean()
+
+
+def hinge(
+    target_scores: Tensor, candidate_scores: Tensor, weights: Tensor, margin: float, temperature: float | Tensor = 1.0
+) -> Tensor:
+    """max(0, margin - (s_target - s_candidate) / tau), the mean over candidates (the triplet loss of Embedding-based
+    Retrieval in Facebook Search, KDD 2020, equation 1); shapes as in `binary_cross_entropy`."""
+    behind = (candidate_scores - target_scores[:, None]) / temperature
+    return _weighted((margin + behind).relu(), weights).mean()
+
+
+def _weighted(terms: Tensor, weights: Tensor) -> Tensor:
+    """The mean (P,) of a row's terms (P, S) by their weights; 0 where all are 0."""
+    total = weights.sum(1)
+    return (terms * weights).sum(1) / torch.where(total > 0, total, 1.0)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Distinct items shared by a batch: ids int64 (S,), ascending; log_q (S,): what a score is lowered by.
+    """Distinct items shared by a batch: ids int64 (S,), ascending; times (S,): how often each was drawn; log_q (S,):
+    what a score is lowered by.
 
     log_q is log(draws expected / draws made). A candidate that was drawn c times stands for c equal ones, and
     exp(s - log_q) = c exp(s) / expected counts it so.
     """
 
     ids: Tensor
+    times: Tensor
     log_q: Tensor
+
+    @classmethod
+    def of(cls, drawn: Tensor, log_expected: Callable[[Tensor], Tensor]) -> Candidates:
+        """The distinct ones of `drawn` int64 (R,); log_expected: of ids, how often each is expected among these."""
+        ids, times = torch.unique(drawn, return_counts=True)
+        return cls(ids, times, log_expected(ids) - times.log())
 
 
 class NegativeSampler:
@@ -62,8 +71,7 @@ class NegativeSampler:
         """`count` draws, the distinct items among them."""
         draws = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
         drawn = torch.searchsorted(self._cumulative, draws, right=True).clamp(max=len(self._cumulative) - 1)
-        ids, times = (part.to(self.device) for part in torch.unique(drawn, return_counts=True))
-        return Candidates(ids, self.log_q(ids, count) - times.log())
+        return Candidates.of(drawn.to(self.device), lambda ids: self.log_q(ids, count))
 
     def log_q(self, ids: Tensor, count: int) -> Tensor:
         """log of how often each of `ids` is expected among `count` draws."""
@@ -75,8 +83,48 @@ def in_batch(targets: Tensor, frequency: NegativeSampler) -> Candidates:
 
     Duplicates count as often as they stand there, without being scored twice.
     """
-    ids, times = torch.unique(targets, return_counts=True)
-    return Candidates(ids, frequency.log_q(ids, len(targets)) - times.log())
+    return Candidates.of(targets, lambda ids: frequency.log_q(ids, len(targets)))
+
+
+def mixed(targets: Tensor, frequency: NegativeSampler, sampler: NegativeSampler, count: int) -> Candidates:
+    """The batch's own targets and `count` draws of `sampler` besides (Mixed Negative Sampling, WWW 2020): items that
+    are hardly ever targets come up too. log_q is of both ways in which an item may come."""
+    drawn = sampler.draw(count)
+    both = torch.cat([targets, drawn.ids.repeat_interleave(drawn.times)])
+    return Candidates.of(
+        both, lambda ids: torch.logaddexp(frequency.log_q(ids, len(targets)), sampler.log_q(ids, count))
+    )
+
+
+class StreamingFrequency(nn.Module):
+    """How likely an item is in a batch, by how many batches lie between its appearances.
+
+    Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations (RecSys 2019), algorithm 2, an entry
+    for each item in place of hashes: B <- (1 - rate) B + rate (t - A), A <- t; the probability is 1 / B. Where counts
+    are at hand they say the same; this follows a stream whose popularities move. `start` batches are between two
+    appearances before anything was met. The state is part of the weights, so a resumed training goes on with it.
+    """
+
+    last: Tensor
+    gaps: Tensor
+    now: Tensor
+
+    def __init__(self, items: int, rate: float = 0.01, start: float = 100.0) -> None:
+        super().__init__()
+        self.rate = rate
+        self.register_buffer("last", torch.zeros(items))
+        self.register_buffer("gaps", torch.full((items,), start))
+        self.register_buffer("now", torch.zeros(()))
+
+    def meet(self, ids: Tensor) -> None:
+        """A batch with the distinct items int64 (n,)."""
+        self.now += 1
+        self.gaps[ids] += self.rate * (self.now - self.last[ids] - self.gaps[ids])
+        self.last[ids] = self.now
+
+    def log_p(self, ids: Tensor) -> Tensor:
+        """log of how likely each of `ids` is in a batch, at most 0."""
+        return -self.gaps[ids].clamp(min=1.0).log()
 
 
 def owned(following: Tensor, candidates: Tensor) -> Tensor:

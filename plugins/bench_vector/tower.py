@@ -10,8 +10,15 @@ from torch.nn import functional
 
 from bench import Requests
 from bench_neural.encoders import ItemBias, ItemEncoder
-from bench_neural.losses import binary_cross_entropy, full_softmax, sampled_softmax
-from bench_neural.negatives import NegativeSampler, in_batch, owned
+from bench_neural.losses import (
+    binary_cross_entropy,
+    full_softmax,
+    gbce_exponent,
+    hinge,
+    pairwise_logistic,
+    sampled_softmax,
+)
+from bench_neural.negatives import Candidates, NegativeSampler, StreamingFrequency, in_batch, mixed, owned
 from bench_neural.users import UserEncoder
 from bench_neural.windows import Batch, expected_targets
 
@@ -21,11 +28,21 @@ class Towers(nn.Module):
 
     bias: of the items; their vectors end with it and users' vectors with a 1, so D = d + 1, else D = d. normalise:
     vectors are compared at length 1, so that the inner product is the cosine. The user tower reads the item tower's
-    embeddings (N, d), the vectors without bias and length.
+    embeddings (N, d), the vectors without bias and length. log_temperature: of what the loss divides scores by; a
+    parameter where it is learnt.
     """
 
-    def __init__(self, items: ItemEncoder, users: UserEncoder, bias: ItemBias | None, normalise: bool) -> None:
+    def __init__(
+        self,
+        items: ItemEncoder,
+        users: UserEncoder,
+        bias: ItemBias | None,
+        normalise: bool,
+        temperature: float = 1.0,
+        learnt: bool = False,
+    ) -> None:
         super().__init__()
+        self.log_temperature = nn.Parameter(torch.tensor(temperature).log(), requires_grad=learnt)
         self.encoder = items
         self.users = users
         self.bias = bias
@@ -56,51 +73,98 @@ class Towers(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
-    """The loss of one batch of windows.
+class Aims:
+    """What a target is contrasted with, and how.
 
-    kind: full (softmax over all items of `frequency`), sampled (over `negatives` draws of `sampler`), in_batch (over
-    the batch's own targets) or bce (target against `negatives` draws). later: as in Windows; frequency: a sampler of
-    power 1, that knows how often each item is a target.
+    loss: softmax, bce, gbce, bpr or hinge; against: catalog (all items, softmax only), drawn (`negatives` items a
+    batch), batch (the batch's own targets) or mixed (both); correction of the softmax for how often items come up: logq
+    (Bengio and Senecal 2008), revised (the target itself is not corrected, as it is not drawn), streaming (as logq, by
+    a moving estimate; batch only) or none; later: as in Windows; margin: of hinge; calibration: t of gbce.
     """
 
-    towers: Towers
-    kind: str
-    temperature: float
-    later: float
+    loss: str
+    against: str
+    correction: str
     negatives: int
-    sampler: NegativeSampler
-    frequency: NegativeSampler
+    later: float
+    margin: float
+    calibration: float
+
+
+class Objective:
+    """The loss of one batch of windows. sampler: what draws items; frequency: a sampler of power 1, that knows how
+    often each item is a target."""
+
+    def __init__(self, towers: Towers, aims: Aims, sampler: NegativeSampler, frequency: NegativeSampler) -> None:
+        self.towers, self.aims, self.sampler, self.frequency = towers, aims, sampler, frequency
+        if aims.correction == "streaming":  # part of the network while it is trained, so that a checkpoint holds it
+            towers.streaming = StreamingFrequency(len(frequency.log_p)).to(frequency.device)
 
     def __call__(self, batch: Batch) -> Tensor:
-        return self._over_catalog(batch) if self.kind == "full" else self._over_candidates(batch)
+        return self._over_catalog(batch) if self.aims.against == "catalog" else self._over_candidates(batch)
+
+    def learnt(self) -> None:
+        """What training alone needs is forgotten."""
+        if self.aims.correction == "streaming":
+            del self.towers.streaming
+
+    def candidates(self, targets: Tensor) -> tuple[Candidates, Tensor]:
+        """What the targets int64 (P,) are contrasted with, and by what their own scores are lowered (P,)."""
+        aims = self.aims
+        own = self.frequency.log_q(targets, len(targets))
+        if aims.against == "drawn":
+            found, own = self.sampler.draw(aims.negatives), self.sampler.log_q(targets, aims.negatives)
+        elif aims.against == "mixed":
+            found = mixed(targets, self.frequency, self.sampler, aims.negatives)
+            own = torch.logaddexp(own, self.sampler.log_q(targets, aims.negatives))
+        else:
+            found = in_batch(targets, self.frequency)
+        if aims.correction == "streaming":
+            streaming = self.towers.streaming
+            streaming.meet(found.ids)
+            found = Candidates(found.ids, torch.ones_like(found.times), streaming.log_p(found.ids))
+            own = streaming.log_p(targets)
+        elif aims.correction == "none":
+            found = Candidates(found.ids, found.times, -found.times.log())
+        return found, own if aims.correction in ("logq", "streaming") else torch.zeros_like(own)
+
+    def contrast(self, scores: Tensor, others: Tensor, own: Tensor, found: Candidates, blocked: Tensor) -> Tensor:
+        """The loss of targets' scores (P,) against the candidates' (P, S)."""
+        aims, tau = self.aims, self.towers.log_temperature.exp()
+        if aims.loss == "softmax":
+            return sampled_softmax(scores, others, own, found.log_q, blocked, tau)
+        weights = found.times * ~blocked  # (P, S)
+        if aims.loss == "bpr":
+            return pairwise_logistic(scores, others, weights, tau)
+        if aims.loss == "hinge":
+            return hinge(scores, others, weights, aims.margin, tau)
+        if aims.loss == "bce":
+            return binary_cross_entropy(scores, others, weights, tau)
+        drawn = int(found.times.sum())
+        exponent = gbce_exponent(drawn, len(self.frequency.known), aims.calibration)
+        return binary_cross_entropy(scores, others, weights, tau, drawn, exponent)
 
     def _over_catalog(self, batch: Batch) -> Tensor:
         items = self.towers.items()  # (N, D)
         states, moments = self._states(batch, batch.history.clamp(min=0), items)
         vectors = self.towers.comparable(items)
         following = functional.embedding(batch.following.clamp(min=0), vectors)  # (B, L + 1, D)
-        wanted = expected_targets(following, moments, self.later)[moments]  # (P, D)
+        wanted = expected_targets(following, moments, self.aims.later)[moments]  # (P, D)
         known = functional.embedding(self.frequency.known, vectors)
-        return full_softmax(states, known, (states * wanted).sum(1), self.temperature)
+        return full_softmax(states, known, (states * wanted).sum(1), self.towers.log_temperature.exp())
 
     def _over_candidates(self, batch: Batch) -> Tensor:
         targets = batch.targets[batch.moments]  # (P,)
-        if self.kind == "in_batch":
-            candidates, target_log_q = in_batch(targets, self.frequency), self.frequency.log_q(targets, len(targets))
-        else:
-            candidates, target_log_q = self.sampler.draw(self.negatives), self.sampler.log_q(targets, self.negatives)
-        needed = torch.unique(torch.cat([batch.following[batch.moments], candidates.ids]))  # (n,)
+        found, own = self.candidates(targets)
+        needed = torch.unique(torch.cat([batch.following[batch.moments], found.ids]))  # (n,)
         items = self.towers.items(needed)  # (n, D)
         states, moments = self._states(batch, torch.searchsorted(needed, batch.history), items)
         vectors = self.towers.comparable(items)
         target_vectors = functional.embedding(torch.searchsorted(needed, targets), vectors)  # (P, D)
         target_scores = (states * target_vectors).sum(1)  # (P,)
-        scores = states @ functional.embedding(torch.searchsorted(needed, candidates.ids), vectors).T  # (P, S)
-        blocked = owned(batch.following, candidates.ids)[moments.nonzero()[:, 0]]  # (P, S)
-        if self.kind == "bce":
-            return binary_cross_entropy(target_scores, scores, blocked, self.temperature)
-        return sampled_softmax(target_scores, scores, target_log_q, candidates.log_q, blocked, self.temperature)
+        scores = states @ functional.embedding(torch.searchsorted(needed, found.ids), vectors).T  # (P, S)
+        blocked = owned(batch.following, found.ids)[moments.nonzero()[:, 0]]  # (P, S)
+        return self.contrast(target_scores, scores, own, found, blocked)
 
     def _states(self, batch: Batch, history: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Comparable user vectors (P, D) of all moments, and the moments' mask.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, Evaluation, Requests, TrainingData, hookimpl, param
+from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.history import HISTORIES, history_of
@@ -22,9 +22,9 @@ from bench_neural.users import UserEncoder
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Windows, later_share
 from bench_vector.backends import HNSW, Backend, Flat, search
-from bench_vector.tower import Objective, Towers
+from bench_vector.tower import Aims, Objective, Towers
 
-FULL_SOFTMAX_ITEMS = 5_000  # up to here loss=auto sums over the whole catalog
+FULL_SOFTMAX_ITEMS = 5_000  # up to here against=auto is the whole catalog
 
 
 @dataclass
@@ -65,17 +65,33 @@ class TwoTower:
         high=1.0,
     )
     loss: str = param(
-        "auto",
-        help="auto: full up to 5,000 items, else sampled",
-        choices=("auto", "full", "sampled", "in_batch", "bce"),
+        "softmax",
+        help="softmax; bce: cross-entropy one by one, against one negative; gbce: against all that are drawn, "
+        "calibrated; bpr: of differences; hinge: of differences up to `margin`",
+        choices=("softmax", "bce", "gbce", "bpr", "hinge"),
     )
-    negatives: int = param(1000, help="items drawn for each batch by loss=sampled and bce", low=1, high=1_000_000)
+    against: str = param(
+        "auto",
+        help="what a target is contrasted with. catalog: all items (softmax); drawn: items drawn for a batch; batch: "
+        "its own targets; mixed: both; auto: the catalog where loss=softmax and it has up to 5,000 items, else drawn",
+        choices=("auto", "catalog", "drawn", "batch", "mixed"),
+    )
+    correction: str = param(
+        "logq",
+        help="of a softmax that is not over the catalog, for how often items come up. logq; revised: not of the "
+        "target, which is never drawn; streaming: logq by a moving estimate (batch); none",
+        choices=("logq", "revised", "streaming", "none"),
+    )
+    negatives: int = param(1000, help="items drawn for each batch by against=drawn and mixed", low=1, high=1_000_000)
+    margin: float = param(0.5, help="of loss=hinge", low=0.0, high=1000.0)
+    calibration: float = param(0.75, help="of loss=gbce, its t: 0 none, 1 all", low=0.0, high=1.0)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     normalise: bool = param(False, help="compare by cosine: vectors of length 1 in the loss and in the index")
     temperature: float = param(
         0.0, help="scores are divided by it in the loss; 0: 1, or 0.07 with normalise", low=0.0, high=100.0
     )
+    learn_temperature: bool = param(False, help="learn the temperature, from there on")
     learning_rate: float = param(
         3e-3,
         help="AdamW's step size at first; it falls to a twentieth",
@@ -126,15 +142,9 @@ class TwoTower:
             self.towers_ = self._towers(items, profiles, counts).to(device_of(context))
             self.towers_.users.bind(data.profiles, len(data.interactions.by_user))
             windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
-            objective = Objective(
-                towers=self.towers_,
-                kind=self._loss(counts),
-                temperature=self.temperature or (0.07 if self.normalise else 1.0),
-                later=later,
-                negatives=self.negatives,
-                sampler=NegativeSampler(counts, generator, self.power, self.uniform, context.device),
-                frequency=NegativeSampler(counts, generator, 1.0, 0.0, context.device),
-            )
+            sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
+            frequency = NegativeSampler(counts, generator, 1.0, 0.0, context.device)
+            objective = Objective(self.towers_, self._aims(counts, later), sampler, frequency)
             schedule = scheduled(self, counts)
             validate = partial(self._validate, validation)
             fit(
@@ -146,6 +156,14 @@ class TwoTower:
                 context,
                 generators=[generator],
             )
+            objective.learnt()
+
+    def __post_init__(self) -> None:
+        """Raises ParameterError where parameters do not go with one another."""
+        if self.against == "catalog" and self.loss != "softmax":
+            raise ParameterError(f"against=catalog is a softmax: leave it out, or loss={self.loss}")
+        if self.correction == "streaming" and self.against != "batch":
+            raise ParameterError("correction=streaming estimates how often items are in a batch: add against=batch")
 
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
@@ -198,12 +216,16 @@ class TwoTower:
     def _towers(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Towers:
         history = history_of(self.encoder, self.dim, self.length, self.blocks, self.heads, self.dropout)
         users = UserEncoder(profiles, history, self.dim, self.length)
-        return Towers(items, users, ItemBias(counts) if self.bias and not self.normalise else None, self.normalise)
+        bias = ItemBias(counts) if self.bias and not self.normalise else None
+        temperature = self.temperature or (0.07 if self.normalise else 1.0)
+        return Towers(items, users, bias, self.normalise, temperature, self.learn_temperature)
 
-    def _loss(self, counts: NDArray[np.int64]) -> str:
-        if self.loss != "auto":
-            return self.loss
-        return "full" if np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS else "sampled"
+    def _aims(self, counts: NDArray[np.int64], later: float) -> Aims:
+        against = self.against
+        if against == "auto":
+            small = np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS
+            against = "catalog" if small and self.loss == "softmax" else "drawn"
+        return Aims(self.loss, against, self.correction, self.negatives, later, self.margin, self.calibration)
 
     def _validate(self, validation: Evaluation) -> float:
         items = self.towers_.items()

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench_neural.losses import binary_cross_entropy, full_softmax, noise_contrastive, sampled_softmax
+from bench_neural.losses import (
+    binary_cross_entropy,
+    full_softmax,
+    gbce_exponent,
+    hinge,
+    noise_contrastive,
+    pairwise_logistic,
+    sampled_softmax,
+)
 
 
 def test_full_softmax_by_hand() -> None:
@@ -59,11 +67,72 @@ def test_a_row_whose_candidates_are_all_blocked_loses_nothing() -> None:
 
 
 def test_binary_cross_entropy_by_hand() -> None:
-    # target -log sigmoid(2 / 2); candidates -log(1 - sigmoid(0)), the other one is blocked
+    # target -log sigmoid(2 / 2); candidates -log(1 - sigmoid(0)), the other one is no negative; halved: two sigmoids
+    value = binary_cross_entropy(torch.tensor([2.0]), torch.tensor([[0.0, 5.0]]), torch.tensor([[3, 0]]), 2.0)
+    assert float(value) == pytest.approx((log(1 + exp(-1)) + log(2)) / 2, abs=1e-6)
+
+
+def test_gbce_by_hand() -> None:
+    # 1/4 of four negatives; the target's sigmoid to the power of beta; negatives: the mean of log 2 twice, log(1 + e)
     value = binary_cross_entropy(
-        torch.tensor([2.0]), torch.tensor([[0.0, 5.0]]), torch.tensor([[False, True]]), temperature=2.0
+        torch.tensor([1.0]), torch.tensor([[0.0, 1.0]]), torch.tensor([[2, 1]]), negatives=3.0, exponent=0.25
     )
-    assert float(value) == pytest.approx(log(1 + exp(-1)) + log(2), abs=1e-6)
+    expected = (0.25 * log(1 + exp(-1)) + 2 * log(2) + log(1 + exp(1))) / 4
+    assert float(value) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_exponent_of_gbce_runs_from_one_to_the_sampling_rate() -> None:
+    assert gbce_exponent(10, 101, 0.0) == pytest.approx(1.0)
+    assert gbce_exponent(10, 101, 1.0) == pytest.approx(0.1)
+    assert gbce_exponent(10, 101, 0.75) == pytest.approx(0.1 * (0.75 * (1 - 10) + 10)) == pytest.approx(0.325)
+    assert gbce_exponent(500, 101, 0.3) == pytest.approx(1.0)  # every item is drawn
+
+
+def test_gbce_with_full_calibration_learns_probabilities() -> None:
+    # an item that is the target in a share p of the moments, and else of two even draws of the 5 - 1 others
+    chance, negatives, items = 0.3, 2, 5
+    score = torch.zeros(1, requires_grad=True)
+    exponent = gbce_exponent(negatives, items, 1.0)
+    optimiser = torch.optim.LBFGS([score], max_iter=50)
+
+    def step() -> torch.Tensor:
+        optimiser.zero_grad()
+        wanted = chance * exponent * functional.softplus(-score)
+        drawn = (1 - chance) * negatives / (items - 1) * functional.softplus(score)
+        (wanted + drawn).sum().backward()
+        return wanted + drawn
+
+    optimiser.step(step)
+    assert float(score.detach().sigmoid()) == pytest.approx(chance, abs=1e-3)
+
+
+def test_pairwise_losses_by_hand() -> None:
+    target, others = torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 3.0, 9.0], [1.0, 0.0, 2.0]])
+    weights = torch.tensor([[1, 3, 0], [0, 0, 0]])  # the second row has no negatives
+    # (s_other - s_target) / 2 = -.5 once and 1 three times
+    logistic = (log(1 + exp(-0.5)) + 3 * log(1 + exp(1))) / 4
+    assert float(pairwise_logistic(target, others, weights, 2.0)) == pytest.approx(logistic / 2, abs=1e-6)
+    ranked = ((0.7 - 0.5) + 3 * (0.7 + 1)) / 4
+    assert float(hinge(target, others, weights, 0.7, 2.0)) == pytest.approx(ranked / 2, abs=1e-6)
+    assert float(hinge(target, others, weights, 0.2, 2.0)) == pytest.approx(3 * 1.2 / 4 / 2, abs=1e-6)
+
+
+def test_a_softmax_whose_target_is_not_corrected_has_the_gradient_of_the_full_one() -> None:
+    """Correcting the LogQ Correction: over every item's expected draws the gradient is that of all items; corrected at
+    the target too, as usual, it is another."""
+    torch.manual_seed(2)
+    scores = torch.randn(1, 6, dtype=torch.float64)
+    target, log_q = 2, torch.randn(6, dtype=torch.float64)
+
+    def gradient(own: torch.Tensor) -> torch.Tensor:
+        free = scores.clone().requires_grad_()
+        # each candidate as often as it is expected: its exp(s - log q) times q
+        value = sampled_softmax(free[:, target], free + log_q, own, log_q, torch.arange(6)[None] == target)
+        return torch.autograd.grad(value, free)[0]
+
+    full = scores.softmax(1) - functional.one_hot(torch.tensor([target]), 6)
+    torch.testing.assert_close(gradient(torch.zeros(1, dtype=torch.float64)), full)
+    assert not torch.allclose(gradient(log_q[[target]]), full, atol=1e-2)
 
 
 def test_noise_contrastive_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench_neural.losses import sampled_softmax
-from bench_neural.negatives import NegativeSampler, in_batch, owned
+from bench_neural.negatives import NegativeSampler, StreamingFrequency, in_batch, mixed, owned
 
 COUNTS = np.array([100, 0, 10, 1])
 
@@ -43,6 +43,34 @@ def test_in_batch_candidates_count_as_often_as_they_stand_there() -> None:
     assert candidates.ids.tolist() == [0, 2, 3]
     # expected 4 p, met 2, 1 and 1 times
     np.testing.assert_allclose(candidates.log_q, [log(400 / 111 / 2), log(40 / 111), log(4 / 111)], rtol=1e-5)
+
+
+def test_mixed_candidates_come_in_two_ways() -> None:
+    uniform = sampler(0.0, 1.0)
+    again = sampler(0.0, 1.0).draw(6)
+    candidates = mixed(torch.tensor([0, 0, 3]), sampler(1.0, 0.0), uniform, 6)
+    drawn = dict(zip(again.ids.tolist(), again.times.tolist(), strict=True))
+    assert candidates.ids.tolist() == sorted({0, 3, *drawn})
+    times = [drawn.get(item, 0) + {0: 2, 3: 1}.get(item, 0) for item in candidates.ids.tolist()]
+    assert candidates.times.tolist() == times and sum(times) == 9
+    expected = [3 * COUNTS[item] / 111 + 6 / 3 for item in candidates.ids.tolist()]
+    np.testing.assert_allclose(candidates.log_q, np.log(np.array(expected) / times), rtol=1e-5)
+
+
+def test_streaming_frequency_by_hand() -> None:
+    streaming = StreamingFrequency(3, rate=0.5, start=10.0)
+    for ids in ([0], [0, 1], [0], [0, 1]):
+        streaming.meet(torch.tensor(ids))
+    # item 0, every batch: 10 -> 5.5 -> 3.25 -> 2.125 -> 1.5625; item 1, batches 2 and 4: 10 -> 6 -> 4
+    np.testing.assert_allclose(streaming.log_p(torch.tensor([0, 1, 2])).exp(), [1 / 1.5625, 1 / 4, 1 / 10], rtol=1e-6)
+
+
+def test_streaming_frequency_finds_how_likely_items_are() -> None:
+    streaming, rng = StreamingFrequency(3), np.random.default_rng(0)
+    chances = np.array([0.8, 0.2, 0.02])
+    for _ in range(20_000):
+        streaming.meet(torch.from_numpy(np.flatnonzero(rng.random(3) < chances)))
+    np.testing.assert_allclose(streaming.log_p(torch.arange(3)).exp(), chances, rtol=0.25)
 
 
 def test_in_batch_softmax_equals_the_sum_over_the_whole_batch_without_a_users_own_targets() -> None:

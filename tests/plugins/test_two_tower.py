@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Answer, Context, Ragged, Requests
+from bench import Answer, Context, ParameterError, Ragged, Requests
 from bench.testing import check_method
 from bench.testing.world import make_world
 from bench_vector.backends import HNSW, Backend, Flat, search
@@ -19,14 +19,31 @@ SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
     "settings",
     [
         {},
-        {"encoder": "pooled", "loss": "in_batch", "backend": "hnsw", "m": 4},
-        {"loss": "sampled", "normalise": True, "temperature": 0.1},
+        {"encoder": "pooled", "against": "batch", "backend": "hnsw", "m": 4},
+        {"against": "drawn", "normalise": True, "temperature": 0.1, "learn_temperature": True},
+        {"against": "batch", "correction": "streaming"},
+        {"against": "mixed", "correction": "revised"},
         {"loss": "bce", "later": 0.0},
+        {"loss": "gbce"},
+        {"loss": "bpr", "against": "batch"},
+        {"loss": "hinge", "against": "mixed", "normalise": True},
     ],
     ids=lambda settings: ",".join(map(str, settings.values())) or "default",
 )
 def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
     check_method(TwoTower, {**SMALL, **settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"loss": "bpr", "against": "catalog"}, "against=catalog is a softmax"),
+        ({"correction": "streaming"}, "add against=batch"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(settings: dict[str, str], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        TwoTower(**settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -52,6 +69,13 @@ def test_it_learns_which_items_go_together(context: Context) -> None:
     alike = (answer.ids // 10 == np.arange(6)[:, None]).sum()
     assert alike >= 20  # of 30; by chance 4.5
     assert answer.work is not None and (answer.work == world.catalog.size).all()
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_a_temperature_is_learnt_where_asked(context: Context, learnt: bool) -> None:
+    method = trained(context, temperature=0.5, learn_temperature=learnt)
+    moved = abs(float(method.towers_.log_temperature.detach().exp()) - 0.5)
+    assert moved > 1e-5 if learnt else moved < 1e-7
 
 
 @pytest.mark.parametrize("normalise", [False, True])
