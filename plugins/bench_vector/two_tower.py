@@ -21,14 +21,15 @@ from bench_neural.training import fit, scheduled
 from bench_neural.users import UserEncoder
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Windows, later_share
-from bench_vector.backends import HNSW, Backend, Flat, search
+from bench_vector.backends import Backend, search
+from bench_vector.indexed import Indexed
 from bench_vector.tower import Aims, Objective, Towers
 
 FULL_SOFTMAX_ITEMS = 5_000  # up to here against=auto is the whole catalog
 
 
 @dataclass
-class TwoTower:
+class TwoTower(Indexed):
     """Two towers: a request's vector from its history and profile, an item's from its id and side information.
 
     The user tower is a causal transformer over the history (or a GRU, or its pooled mean), trained on every moment of
@@ -107,24 +108,6 @@ class TwoTower:
     )
     patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
     seconds: float = param(400.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
-    backend: str = param(
-        "flat", phase="index", help="flat: exact (faiss); hnsw: a graph (hnswlib)", choices=("flat", "hnsw")
-    )
-    m: int = param(16, phase="index", help="hnsw: links a node and layer", low=2, high=256)
-    ef_construction: int = param(
-        200, phase="index", help="hnsw: candidates looked at to link a node", low=1, high=100_000
-    )
-    build_threads: int = param(
-        1, phase="index", help="hnsw: with more than one, graphs differ from run to run", low=1, high=1024
-    )
-    ef: int = param(
-        200,
-        phase="query",
-        help="hnsw: candidates held in a search, at least k",
-        low=1,
-        high=1_000_000,
-        sweep=(50, 100, 200, 400, 800),
-    )
 
     towers_: Towers = field(init=False, repr=False)
     items_: torch.Tensor = field(init=False, repr=False)  # (N, D): the item tower's vectors of the query catalog
@@ -160,6 +143,7 @@ class TwoTower:
 
     def __post_init__(self) -> None:
         """Raises ParameterError where parameters do not go with one another."""
+        super().__post_init__()
         if self.against == "catalog" and self.loss != "softmax":
             raise ParameterError(f"against=catalog is a softmax: leave it out, or loss={self.loss}")
         if self.correction == "streaming" and self.against != "batch":
@@ -173,15 +157,12 @@ class TwoTower:
             self.items_ = self.towers_.items()
         ids = catalog.candidates()
         vectors = self._vectors(ids)
-        if self.backend == "flat":
-            self.index_ = Flat(vectors, ids)
-        else:
-            self.index_ = HNSW.build(vectors, ids, self.m, self.ef_construction, context.seed, self.build_threads)
+        self.index_ = self.built(vectors, ids, context.seed)
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
-        return search(self.index_, self._users(requests), requests, k, self.ef, context.threads)
+        return search(self.index_, self._users(requests), requests, k, self.effort(), context.threads)
 
     @hookimpl
     def score(self, requests: Requests, items: NDArray[np.int32], context: Context) -> NDArray[np.float32]:
@@ -210,8 +191,7 @@ class TwoTower:
         else:
             self.items_ = torch.from_numpy(np.load(folder / "items.npy", allow_pickle=False)).to(device)
             ids = np.load(folder / "ids.npy", allow_pickle=False)
-            vectors = self._vectors(ids)
-            self.index_ = Flat(vectors, ids) if self.backend == "flat" else HNSW.open(vectors, ids, folder)
+            self.index_ = self.opened(self._vectors(ids), ids, folder)
 
     def _towers(self, items: ItemEncoder, profiles: ProfileEncoder, counts: NDArray[np.int64]) -> Towers:
         history = history_of(self.encoder, self.dim, self.length, self.blocks, self.heads, self.dropout)

@@ -1,4 +1,4 @@
-"""The two-tower method through its hooks, and its index back ends against exact search."""
+"""The two-tower method through its hooks."""
 
 import logging
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Answer, Context, ParameterError, Ragged, Requests
+from bench import Context, ParameterError, Ragged, Requests
 from bench.testing import check_method
 from bench.testing.world import make_world
-from bench_vector.backends import HNSW, Backend, Flat, search
+from bench_vector.hnswlib_index import Hnswlib
 from bench_vector.two_tower import TwoTower
 
 SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
@@ -27,6 +27,8 @@ SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
         {"loss": "gbce"},
         {"loss": "bpr", "against": "batch"},
         {"loss": "hinge", "against": "mixed", "normalise": True},
+        {"backend": "ivf", "lists": 3, "probes": 3},
+        {"factory": "SQ8"},
     ],
     ids=lambda settings: ",".join(map(str, settings.values())) or "default",
 )
@@ -100,63 +102,4 @@ def test_ef_is_a_matter_of_the_query_and_survives_loading(context: Context, tmp_
     for phase in ("train", "index"):
         again.load(tmp_path / phase, phase, context)
     again.query(make_world().requests, 5, context)
-    assert isinstance(again.index_, HNSW) and again.index_.index.ef == 41
-
-
-def random_vectors(count: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((count, 12), np.float32)
-
-
-def backends(count: int) -> list[Backend]:
-    vectors = random_vectors(count)
-    ids = np.arange(count, dtype=np.int32) * 3  # only each third item is eligible
-    return [Flat(vectors, ids), HNSW.build(vectors, ids, 8, 100, seed=0, threads=1)]
-
-
-def asking(rows: list[list[int]]) -> Requests:
-    count = len(rows)
-    return Requests(np.arange(count), np.full(count, -1, np.int32), Ragged.empty(count), Ragged.from_rows(rows))
-
-
-@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
-def test_search_is_brute_force_over_what_is_eligible_and_not_excluded(at: int) -> None:
-    backend = backends(500)[at]
-    users = np.random.default_rng(1).standard_normal((40, 12), np.float32)
-    rng = np.random.default_rng(2)
-    requests = asking([sorted(rng.choice(1500, row * 10, replace=False)) for row in range(40)])
-    answer = search(backend, users, requests, 10, effort=500, threads=1)
-    expected = Answer.top(backend.ids, users @ random_vectors(500).T, 10, requests.exclude)
-    assert (answer.ids == expected.ids).mean() > (0.999 if at == 0 else 0.97)
-    np.testing.assert_allclose(answer.scores[:, 0], expected.scores[:, 0], rtol=1e-4)
-    assert all(not set(row) & set(out) for row, out in zip(answer.ids.tolist(), requests.exclude, strict=True))
-
-
-@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
-def test_k_above_the_catalog_gives_all_that_there_is(at: int) -> None:
-    backend = backends(7)[at]
-    answer = search(backend, random_vectors(2), asking([[0, 3], []]), 9, effort=1, threads=1)
-    assert answer.ids.shape == (2, 9)
-    assert sorted(answer.ids[0])[:4] == [-1] * 4 and (answer.ids[0] >= 0).sum() == 5
-    assert (answer.ids[1] >= 0).sum() == 7
-
-
-@pytest.mark.parametrize("at", [0, 1], ids=["flat", "hnsw"])
-def test_a_catalog_without_an_eligible_item_gives_nothing(at: int) -> None:
-    answer = search(backends(0)[at], random_vectors(2), asking([[], []]), 3, effort=1, threads=1)
-    assert (answer.ids == -1).all()
-
-
-def test_hnsw_finds_more_with_more_effort_and_all_in_the_end() -> None:
-    flat, graph = backends(3000)
-    users = np.random.default_rng(1).standard_normal((50, 12), np.float32)
-    exact = search(flat, users, asking([[]] * 50), 10, 0, 1).ids
-    shares = [
-        np.mean(
-            [
-                np.isin(*rows).mean()
-                for rows in zip(exact, search(graph, users, asking([[]] * 50), 10, ef, 1).ids, strict=True)
-            ]
-        )
-        for ef in (10, 50, 400)
-    ]
-    assert shares[0] <= shares[1] <= shares[2] and shares[2] > 0.98
+    assert isinstance(again.index_, Hnswlib) and again.index_.index.ef == 41
