@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench import Answer, Catalog, Context, Evaluation, ParameterError, Requests, TrainingData, hookimpl, param
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
+from bench_neural.geometry import alignment, uniformity
 from bench_neural.history import HISTORIES, history_of
 from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
@@ -25,6 +26,7 @@ from bench_vector.backends import Backend, search
 from bench_vector.indexed import Indexed
 from bench_vector.tower import Aims, Objective, Towers
 
+VECTORS = 2_000  # by which alignment and uniformity are told
 FULL_SOFTMAX_ITEMS = 5_000  # up to here against=auto is the whole catalog
 
 
@@ -140,6 +142,8 @@ class TwoTower(Indexed):
                 generators=[generator],
             )
             objective.learnt()
+        with torch.inference_mode():
+            self._told(validation, context)
 
     def __post_init__(self) -> None:
         """Raises ParameterError where parameters do not go with one another."""
@@ -211,6 +215,25 @@ class TwoTower(Indexed):
         items = self.towers_.items()
         users = self.towers_.requests(validation.requests, items)
         return validation_recall(users, self.towers_.comparable(items), validation)
+
+    def _told(self, validation: Evaluation, context: Context) -> None:
+        """Keep how the vectors lie, those of up to VECTORS requests, their first targets and as many items."""
+        some = [at for at in np.flatnonzero(validation.targets.lengths) if at < VECTORS]
+        if len(some) < 2 or len(self.towers_.encoder.seen) < 2:
+            return
+        items = self.towers_.items()
+        users = self.towers_.requests(validation.requests.take(np.array(some)), items)
+        firsts = validation.targets.values[validation.targets.offsets[some]]
+        vectors = self.towers_.comparable(items)
+        every = np.linspace(0, len(vectors) - 1, min(VECTORS, len(vectors))).astype(np.int64)
+        lie = {
+            "alignment": alignment(users, vectors[torch.from_numpy(firsts.astype(np.int64))]),
+            "uniformity of users": uniformity(users),
+            "uniformity of items": uniformity(vectors[torch.from_numpy(every)]),
+        }
+        if self.learn_temperature:
+            lie["temperature"] = float(self.towers_.log_temperature.exp())
+        context.milestone("vectors", **lie)
 
     def _vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Comparable vectors float32 [C, D] of items."""

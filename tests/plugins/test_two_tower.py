@@ -1,5 +1,6 @@
 """The two-tower method through its hooks."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -78,6 +79,19 @@ def test_a_temperature_is_learnt_where_asked(context: Context, learnt: bool) -> 
     method = trained(context, temperature=0.5, learn_temperature=learnt)
     moved = abs(float(method.towers_.log_temperature.detach().exp()) - 0.5)
     assert moved > 1e-5 if learnt else moved < 1e-7
+
+
+def test_how_the_vectors_lie_is_kept(context: Context) -> None:
+    kept: dict[str, float] = {}
+
+    def keep(name: str, **values: float) -> None:
+        assert name == "vectors"
+        kept.update(values)
+
+    trained(dataclasses.replace(context, milestone=keep), normalise=True, learn_temperature=True, epochs=1)
+    assert set(kept) == {"alignment", "uniformity of users", "uniformity of items", "temperature"}
+    assert 0 < kept["alignment"] < 4 and -8 < kept["uniformity of items"] < 0 and -8 < kept["uniformity of users"] <= 0
+    assert kept["temperature"] == pytest.approx(0.07, rel=0.1)
 
 
 @pytest.mark.parametrize("normalise", [False, True])
