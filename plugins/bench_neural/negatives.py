@@ -30,6 +30,11 @@ class Candidates:
         ids, times = torch.unique(drawn, return_counts=True)
         return cls(ids, times, log_expected(ids) - times.log())
 
+    def joined(self, count: int, weight: float) -> Candidates:
+        """With `count` further ones of each row's own, without an id, that count as `weight` drawn once each."""
+        further = self.log_q.new_full((count,), weight)
+        return Candidates(self.ids, torch.cat([self.times, further]), torch.cat([self.log_q, -further.log()]))
+
 
 class NegativeSampler:
     """Draws items with probability uniform / N' + (1 - uniform) f^power / sum f^power, with replacement.

@@ -21,6 +21,7 @@ from bench_neural.losses import (
 from bench_neural.negatives import Candidates, NegativeSampler, StreamingFrequency, in_batch, mixed, owned
 from bench_neural.users import UserEncoder
 from bench_neural.windows import Batch, expected_targets
+from bench_vector.hard import HardNegatives
 
 
 class Towers(nn.Module):
@@ -79,7 +80,8 @@ class Aims:
     loss: softmax, bce, gbce, bpr or hinge; against: catalog (all items, softmax only), drawn (`negatives` items a
     batch), batch (the batch's own targets) or mixed (both); correction of the softmax for how often items come up: logq
     (Bengio and Senecal 2008), revised (the target itself is not corrected, as it is not drawn), streaming (as logq, by
-    a moving estimate; batch only) or none; later: as in Windows; margin: of hinge; calibration: t of gbce.
+    a moving estimate; batch only) or none; later: as in Windows; margin: of hinge; calibration: t of gbce; hard: what
+    each hard negative counts where there are some, in drawn ones, without a correction.
     """
 
     loss: str
@@ -89,15 +91,26 @@ class Aims:
     later: float
     margin: float
     calibration: float
+    hard: float
 
 
 class Objective:
     """The loss of one batch of windows. sampler: what draws items; frequency: a sampler of power 1, that knows how
     often each item is a target."""
 
-    def __init__(self, towers: Towers, aims: Aims, sampler: NegativeSampler, frequency: NegativeSampler) -> None:
+    def __init__(
+        self,
+        towers: Towers,
+        aims: Aims,
+        sampler: NegativeSampler,
+        frequency: NegativeSampler,
+        hard: HardNegatives | None = None,
+    ) -> None:
+        """hard: further negatives of each user; they and what else the loss remembers are part of the network while it
+        is trained, so that a checkpoint holds it."""
         self.towers, self.aims, self.sampler, self.frequency = towers, aims, sampler, frequency
-        if aims.correction == "streaming":  # part of the network while it is trained, so that a checkpoint holds it
+        self.hard = towers.hard = hard
+        if aims.correction == "streaming":
             towers.streaming = StreamingFrequency(len(frequency.log_p)).to(frequency.device)
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -105,6 +118,7 @@ class Objective:
 
     def learnt(self) -> None:
         """What training alone needs is forgotten."""
+        del self.towers.hard
         if self.aims.correction == "streaming":
             del self.towers.streaming
 
@@ -156,14 +170,22 @@ class Objective:
     def _over_candidates(self, batch: Batch) -> Tensor:
         targets = batch.targets[batch.moments]  # (P,)
         found, own = self.candidates(targets)
-        needed = torch.unique(torch.cat([batch.following[batch.moments], found.ids]))  # (n,)
+        hard = None if self.hard is None else self.hard.of(batch)  # (B, H)
+        met = [batch.following[batch.moments], found.ids] + ([] if hard is None else [hard[hard >= 0]])
+        needed = torch.unique(torch.cat(met))  # (n,)
         items = self.towers.items(needed)  # (n, D)
         states, moments = self._states(batch, torch.searchsorted(needed, batch.history), items)
         vectors = self.towers.comparable(items)
         target_vectors = functional.embedding(torch.searchsorted(needed, targets), vectors)  # (P, D)
         target_scores = (states * target_vectors).sum(1)  # (P,)
         scores = states @ functional.embedding(torch.searchsorted(needed, found.ids), vectors).T  # (P, S)
-        blocked = owned(batch.following, found.ids)[moments.nonzero()[:, 0]]  # (P, S)
+        rows = moments.nonzero()[:, 0]
+        blocked = owned(batch.following, found.ids)[rows]  # (P, S)
+        if hard is not None:
+            place = torch.searchsorted(needed, hard).clamp(max=len(needed) - 1)
+            harder = torch.bmm(vectors[place][rows], states[:, :, None])[:, :, 0]  # (P, H)
+            scores, blocked = torch.cat([scores, harder], 1), torch.cat([blocked, (hard < 0)[rows]], 1)
+            found = found.joined(hard.shape[1], self.aims.hard)
         return self.contrast(target_scores, scores, own, found, blocked)
 
     def _states(self, batch: Batch, history: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

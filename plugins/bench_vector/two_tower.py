@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +22,7 @@ from bench_neural.users import UserEncoder
 from bench_neural.validation import some_of, validation_recall
 from bench_neural.windows import Windows, later_share
 from bench_vector.backends import Backend, search
+from bench_vector.hard import HardNegatives
 from bench_vector.indexed import Indexed
 from bench_vector.tower import Aims, Objective, Towers
 
@@ -87,6 +87,15 @@ class TwoTower(Indexed):
     )
     negatives: int = param(1000, help="items drawn for each batch by against=drawn and mixed", low=1, high=1_000_000)
     margin: float = param(0.5, help="of loss=hinge", low=0.0, high=1000.0)
+    hard: int = param(
+        0,
+        help="hard negatives a user beside the drawn ones, anew after each epoch from the ranks of an exact search",
+        low=0,
+        high=10_000,
+    )
+    hard_from: int = param(101, help="first rank that hard negatives come from", low=1, high=1_000_000)
+    hard_to: int = param(500, help="last rank that hard negatives come from", low=1, high=1_000_000)
+    hard_weight: float = param(1.0, help="what a hard negative counts, in drawn ones", low=1e-6, high=1e6)
     calibration: float = param(0.75, help="of loss=gbce, its t: 0 none, 1 all", low=0.0, high=1.0)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
@@ -129,9 +138,17 @@ class TwoTower(Indexed):
             windows = Windows(data.interactions, self.length, later, self.batch, generator, context.device)
             sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
             frequency = NegativeSampler(counts, generator, 1.0, 0.0, context.device)
-            objective = Objective(self.towers_, self._aims(counts, later), sampler, frequency)
+            users = len(data.interactions.by_user)
+            hard = HardNegatives(users, self.hard, self.hard_from, self.hard_to) if self.hard else None
+            hard = None if hard is None else hard.to(context.device)
+            objective = Objective(self.towers_, self._aims(counts, later), sampler, frequency, hard)
             schedule = scheduled(self, counts)
-            validate = partial(self._validate, validation)
+
+            def validate() -> float:
+                if hard is not None:
+                    hard.mine(self.towers_, windows)
+                return self._validate(validation)
+
             fit(
                 self.towers_,
                 windows,
@@ -150,6 +167,10 @@ class TwoTower(Indexed):
         super().__post_init__()
         if self.against == "catalog" and self.loss != "softmax":
             raise ParameterError(f"against=catalog is a softmax: leave it out, or loss={self.loss}")
+        if self.hard and self.hard_from > self.hard_to:
+            raise ParameterError(f"hard_from={self.hard_from} is after hard_to={self.hard_to}")
+        if self.hard and self.against == "catalog":
+            raise ParameterError("against=catalog contrasts with every item: leave out hard, or name another")
         if self.correction == "streaming" and self.against != "batch":
             raise ParameterError("correction=streaming estimates how often items are in a batch: add against=batch")
 
@@ -208,8 +229,17 @@ class TwoTower(Indexed):
         against = self.against
         if against == "auto":
             small = np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS
-            against = "catalog" if small and self.loss == "softmax" else "drawn"
-        return Aims(self.loss, against, self.correction, self.negatives, later, self.margin, self.calibration)
+            against = "catalog" if small and self.loss == "softmax" and not self.hard else "drawn"
+        return Aims(
+            self.loss,
+            against,
+            self.correction,
+            self.negatives,
+            later,
+            self.margin,
+            self.calibration,
+            self.hard_weight,
+        )
 
     def _validate(self, validation: Evaluation) -> float:
         items = self.towers_.items()

@@ -2,14 +2,20 @@
 
 import dataclasses
 import logging
+from math import exp, log
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bench import Context, ParameterError, Ragged, Requests
 from bench.testing import check_method
 from bench.testing.world import make_world
+from bench_neural.losses import sampled_softmax
+from bench_neural.negatives import Candidates
+from bench_neural.windows import Batch, Windows
+from bench_vector.hard import HardNegatives
 from bench_vector.hnswlib_index import Hnswlib
 from bench_vector.two_tower import TwoTower
 
@@ -28,6 +34,8 @@ SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
         {"loss": "gbce"},
         {"loss": "bpr", "against": "batch"},
         {"loss": "hinge", "against": "mixed", "normalise": True},
+        {"hard": 2, "hard_from": 3, "hard_to": 20, "hard_weight": 2.0},
+        {"hard": 1, "loss": "hinge", "against": "batch", "hard_from": 2},
         {"backend": "ivf", "lists": 3, "probes": 3},
         {"factory": "SQ8"},
     ],
@@ -42,9 +50,11 @@ def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
     [
         ({"loss": "bpr", "against": "catalog"}, "against=catalog is a softmax"),
         ({"correction": "streaming"}, "add against=batch"),
+        ({"hard": 1, "hard_from": 9, "hard_to": 8}, "hard_from=9 is after hard_to=8"),
+        ({"hard": 1, "against": "catalog"}, "leave out hard"),
     ],
 )
-def test_what_does_not_go_together_is_refused(settings: dict[str, str], said: str) -> None:
+def test_what_does_not_go_together_is_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         TwoTower(**settings)  # type: ignore[arg-type]
 
@@ -117,3 +127,41 @@ def test_ef_is_a_matter_of_the_query_and_survives_loading(context: Context, tmp_
         again.load(tmp_path / phase, phase, context)
     again.query(make_world().requests, 5, context)
     assert isinstance(again.index_, Hnswlib) and again.index_.index.ef == 41
+
+
+def test_hard_negatives_are_of_the_ranks_asked_for_and_nothing_that_was_met(context: Context) -> None:
+    world = make_world()
+    method = trained(context, length=60)
+    towers, met = method.towers_.eval(), world.training.interactions.by_user
+    windows = Windows(world.training.interactions, 60, 0.0, 8, torch.Generator().manual_seed(0))
+    hard = HardNegatives(len(met), 400, 3, 6)
+    with torch.inference_mode():
+        towers.encoder.bind(world.training.catalog)
+        hard.mine(towers, windows)
+        vectors = towers.comparable(towers.items())
+        for user in np.flatnonzero(met.lengths)[:10]:
+            drawn = set(hard.drawn[user].tolist())
+            ranks = set()
+            for cut in range(len(met[user])):  # one of these moments it was
+                states = towers.users.windows(
+                    Batch(
+                        torch.tensor([user]),
+                        torch.from_numpy(met[user][None, :cut].astype(np.int64)),
+                        torch.zeros(1, cut + 1, dtype=torch.int64),
+                        torch.zeros(1, cut + 1, dtype=torch.int64),
+                    ),
+                    towers.embeddings(towers.items())[torch.from_numpy(met[user][None, :cut].astype(np.int64))],
+                )
+                scores = (towers.comparable_users(states[:, -1]) @ vectors.T)[0]
+                scores[torch.from_numpy(met[user].astype(np.int64))] = -torch.inf
+                ranks.add(frozenset(scores.argsort(descending=True)[2:6].tolist()))
+            assert drawn in ranks and not drawn & set(met[user].tolist())
+
+
+def test_a_hard_negative_counts_as_so_many_drawn_ones() -> None:
+    drawn = Candidates(torch.tensor([4]), torch.tensor([1]), torch.tensor([0.0])).joined(2, 3.0)
+    assert drawn.times.tolist() == [1, 3, 3] and drawn.log_q.tolist() == pytest.approx([0, -log(3), -log(3)])
+    scores, blocked = torch.tensor([[0.5, 1.0, 2.0]]), torch.zeros(1, 3, dtype=torch.bool)
+    value = sampled_softmax(torch.tensor([1.5]), scores, torch.zeros(1), drawn.log_q, blocked)
+    total = exp(1.5) + exp(0.5) + 3 * exp(1.0) + 3 * exp(2.0)
+    assert float(value) == pytest.approx(log(total) - 1.5, abs=1e-6)
