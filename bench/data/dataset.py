@@ -87,8 +87,8 @@ def load_dataset(
         raise UsageError(f"data set {card.name} takes no settings, {name!r} has some")
     if card.vectors is not None:
         raise DataError(
-            f"{card.name} has vectors and no interactions: it is for index-only tasks, which this version of "
-            f"bench does not run yet; bench.data.vectors.load_vectors reads it."
+            f"{card.name} has vectors and no interactions, nothing to prepare or examine: bench run --method ann "
+            f"--dataset {card.name} measures indexes over it."
         )
     return open_dataset(_prepared(card, ties, cache, data_root, progress), name, card, ties)
 

@@ -23,7 +23,8 @@ class Asked:
     users int64 [B] (dataset ids); keys int64 [B] = user * 2**24 + the user's interactions before the request; history
     Ragged of items, oldest first, repeats included, and history_times of the same shape or None; times int64 [B] or
     None; exclude Ragged of sorted distinct items; targets Ragged, earliest first, at least one a request. dropped:
-    how many targets were left out and why, and how many requests for want of any target.
+    how many targets were left out and why, and how many requests for want of any target; vectors float32 [B, D] of
+    index-only tasks.
     """
 
     users: NDArray[np.int64]
@@ -34,6 +35,7 @@ class Asked:
     exclude: Ragged
     targets: Ragged
     dropped: dict[str, int]
+    vectors: NDArray[np.float32] | None = None
 
 
 def ask(part: Part, interactions: Interactions, size: int, conventions: Conventions, eligible: Any) -> Asked:

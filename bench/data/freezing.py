@@ -93,6 +93,7 @@ def _rules(dataset: Dataset, protocol: Protocol, conventions: Conventions, made:
         "time": dataset.time if in_time else "none",
         # the simulator's truth speaks of the order in which it made the interactions
         "preferences": dict(dataset.preferences) if in_time and dataset.preferences is not None else None,
+        **({} if dataset.catalog.distance is None else {"distance": dataset.catalog.distance}),
     }
 
 
@@ -140,7 +141,7 @@ def _write_requests(
     writer: ArrayWriter, at: str, asked: Asked, training_users: NDArray[np.int64], profiles: Features
 ) -> Layout:
     place = np.searchsorted(training_users, asked.users)
-    trained = training_users[np.minimum(place, len(training_users) - 1)] == asked.users
+    trained = np.isin(asked.users, training_users)
     writer.array(f"{at}/users", np.where(trained, place, -1).astype(np.int32))
     writer.array(f"{at}/keys", asked.keys)
     writer.ragged(f"{at}/history", asked.history)
@@ -149,4 +150,6 @@ def _write_requests(
         writer.array(f"{at}/history-times", asked.history_times.values)
     if asked.times is not None:
         writer.array(f"{at}/times", asked.times)
+    if asked.vectors is not None:
+        writer.array(f"{at}/vectors", asked.vectors)
     return writer.features(f"{at}/profiles", profiles)

@@ -214,9 +214,30 @@ class UserRatio:
         )
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """Index-only: vectors are asked for their exact nearest neighbours among the data set's vectors.
+
+    The rule of ANN benchmarks, for data sets of vectors (mnist): recall@k of k neighbours is the share of them found.
+    """
+
+    name: ClassVar[str] = "nearest"
+    neighbors: int = param(10, low=1, help="nearest neighbours that each request should find")
+    validation: int = param(1000, low=1, help="requests that are for validation, at most half; the others are the test")
+    requests: int = param(0, low=0, help="at most so many test requests; 0: all")
+    seed: int = param(0, low=0, help="seed that draws the validation requests")
+
+    def split(self, dataset: Dataset) -> Split:
+        """Always raises ProtocolError: sequences have no vectors to ask with."""
+        raise ProtocolError(
+            f"{dataset.name} has interactions and no vectors: nearest is for data sets of vectors, such as mnist. Use "
+            f"--protocol user-holdout, next-item, leave-last-out, temporal or user-ratio."
+        )
+
+
 def protocols() -> dict[str, type[Protocol]]:
     """The protocols by name."""
-    known: tuple[type[Protocol], ...] = (UserHoldout, NextItem, LeaveLastOut, Temporal, UserRatio)
+    known: tuple[type[Protocol], ...] = (UserHoldout, NextItem, LeaveLastOut, Temporal, UserRatio, Nearest)
     return {protocol.name: protocol for protocol in known}
 
 

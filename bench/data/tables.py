@@ -102,7 +102,8 @@ class Catalog:
     """The items that can be retrieved, ids 0 .. size - 1, and what is known of each.
 
     first_seen int64 [size] seconds, the moment an item appears, where the data set declares it; vectors float32
-    [size, D] for index-only tasks; eligible int32 [C], sorted: the only items that may be answered, None for all.
+    [size, D] for index-only tasks, and distance, how they are compared: "euclidean", "cosine" or "inner product";
+    eligible int32 [C], sorted: the only items that may be answered, None for all.
     The training catalog is a prefix of the query catalog: same ids, fewer rows.
     """
 
@@ -111,6 +112,7 @@ class Catalog:
     first_seen: NDArray[np.int64] | None = None
     vectors: NDArray[np.float32] | None = None
     eligible: NDArray[np.int32] | None = None
+    distance: str | None = None
 
     def candidates(self) -> NDArray[np.int32]:
         """The ids that may be answered, int32 [C], sorted."""

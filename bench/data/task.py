@@ -95,6 +95,7 @@ class Task:
             first_seen=self._arrays.maybe("query/catalog/first-seen"),
             vectors=self._arrays.maybe("query/catalog/vectors"),
             eligible=self._arrays.maybe("query/catalog/eligible"),
+            distance=self.about.get("distance"),
         )
 
     def requests(self, part: str) -> Requests:
@@ -109,6 +110,7 @@ class Task:
             exclude=read.ragged(f"{at}/exclude"),
             history_times=None if times is None else Ragged(offsets, times),
             times=read.maybe(f"{at}/times"),
+            vectors=read.maybe(f"{at}/vectors"),
             profiles=read.features(self._layout[part]),
         )
 
@@ -172,6 +174,7 @@ def _prefix(catalog: Catalog, size: int) -> Catalog:
         first_seen=None if catalog.first_seen is None else catalog.first_seen[:size],
         vectors=None if catalog.vectors is None else catalog.vectors[:size],
         eligible=None if catalog.eligible is None else catalog.eligible[: np.searchsorted(catalog.eligible, size)],
+        distance=catalog.distance,
     )
 
 

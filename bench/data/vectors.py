@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.context import Progress
-from bench.data.cards import Source, Table, find_card
-from bench.data.sources import find_table, verify
+from bench.data.cards import Card, Source, Table, find_card
+from bench.data.sources import Located, find_table, verify
 from bench.errors import DataError
 
 
@@ -30,12 +30,23 @@ class VectorSet:
 def load_vectors(name: str, *, cache: Path, data_root: Path | None, progress: Progress | None = None) -> VectorSet:
     """The vectors of a card that has some; raises DataError."""
     card = find_card(name)
-    said = card.vectors
-    if said is None:
+    return read_vectors(card, located(card, cache=cache, data_root=data_root, progress=progress))
+
+
+def located(card: Card, *, cache: Path, data_root: Path | None, progress: Progress | None = None) -> Located:
+    """The file of a card with vectors, verified; raises DataError."""
+    if card.vectors is None:
         raise DataError(f"{card.name} has no vectors: load it by bench.data.dataset.load_dataset")
-    table = Table((Source(said.file, "npz", {}),))
+    table = Table((Source(card.vectors.file, "npz", {}),))
     found = find_table(card, table, data_root=data_root, cache=cache, progress=progress)
     verify(card, found, cache)
+    return found
+
+
+def read_vectors(card: Card, found: Located) -> VectorSet:
+    """What the located file holds; raises DataError."""
+    said = card.vectors
+    assert said is not None
     try:
         with np.load(found.path, allow_pickle=False) as arrays:
             train, test = (np.asarray(arrays[key], np.float32) for key in (said.train, said.test))

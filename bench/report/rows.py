@@ -139,7 +139,7 @@ def _task_rows(records: list[Record], by: str | None, short_ids: Mapping[str, st
     return TaskRows(
         f"{title} · {protocol_label(first)}",
         _facts(first),
-        findings.task_notes(lookup(first, "task", "audit")),
+        "" if lookup(first, "task", "distance") else findings.task_notes(lookup(first, "task", "audit")),
         tuple(ordered),
         tuple(labels(ordered)),
         short_ids,
@@ -151,9 +151,12 @@ def _facts(record: Record) -> str:
     requests = lookup(record, "task", "requests")
     if isinstance(requests, dict):
         requests = requests.get("test")
-    for value, noun in ((requests, "requests"), (lookup(record, "task", "items"), "items")):
+    distance = lookup(record, "task", "distance")  # of an index-only task
+    for value, noun in ((requests, "requests"), (lookup(record, "task", "items"), "vectors" if distance else "items")):
         if isinstance(value, int):
             said.append(f"{value:,} {noun}")
+    if distance:
+        return " · ".join([*said, str(distance)])
     interactions = lookup(record, "task", "interactions")
     if isinstance(interactions, int):
         said.append(f"{interactions:,} training interactions")

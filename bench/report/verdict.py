@@ -47,6 +47,8 @@ def verdict(label: str, record: Record, task: TaskRows) -> Line:
         floor = number(lookup(record, "latency_ms", "p50"))
         taken = f": its p50 of {wording.milliseconds(floor)} ms is what the harness itself takes" if floor else ""
         return Line(label, f"{label} answers nothing{taken}.")
+    if lookup(record, "task", "distance"):
+        return Line(label, f"{label} finds {wording.proportion(found)} of the exact nearest neighbours.")
     bound = _bound(task, k)
     reach = f" ({bound[0]}: {wording.proportion(bound[1])})" if bound else ""
     start = f"{label} finds {wording.proportion(found)} of the targets in its top {k}{reach}."

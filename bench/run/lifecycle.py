@@ -273,6 +273,7 @@ def _header(this: Execution) -> dict[str, Any]:
             "eligible_items": about["eligible_items"],
             "dropped_targets": about["dropped_targets"]["test"],
             "folder": this.task.folder.name,
+            **({} if about.get("distance") is None else {"distance": about["distance"]}),
         },
         "method": {
             "name": this.method.name,

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from bench.data.cards import Card
+from bench.data.cards import Card, find_card
 from bench.data.dataset import Dataset, load_dataset, load_file
 from bench.data.freezing import prepare_task
+from bench.data.nearest import prepare_vectors
 from bench.data.protocols import Protocol, parse
 from bench.data.task import Task
 from bench.run.plan import Home, Plan
 from bench.run.supervise import Watch
 
 DEFAULT_PROTOCOL = "user-holdout"
+INDEX_ONLY = "nearest"  # of data sets of vectors
 
 
 def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
     """The prepared task, from the cache where it lies there; raises DataError or ProtocolError naming the mend."""
     if plan.protocol:
         parse(plan.protocol)  # a bad name is refused before the data are touched
+    card = find_card(plan.dataset) if plan.data is None else None
+    if card is not None and card.vectors is not None:
+        asked = parse(plan.protocol or INDEX_ONLY)
+        watch.stage("prepare", f"{card.title}, {asked.name}")
+        return prepare_vectors(
+            card,
+            asked,
+            plan.conventions,
+            cache=home.cache,
+            data_root=home.data_root,
+            eligible=plan.eligible,
+            progress=watch.progress,
+        )
     dataset = dataset_for(plan, home, watch)
     protocol = protocol_for(plan.protocol, dataset)
     watch.stage("prepare", f"{dataset.title}, {protocol.name}")
@@ -30,7 +45,8 @@ def protocol_for(text: str, dataset: Dataset) -> Protocol:
 
 def own_protocol(card: Card | None) -> str:
     """What is taken where no protocol is asked for."""
-    return (card.protocol if card else None) or DEFAULT_PROTOCOL
+    own = INDEX_ONLY if card is not None and card.vectors is not None else DEFAULT_PROTOCOL
+    return (card.protocol if card else None) or own
 
 
 def dataset_for(plan: Plan, home: Home, watch: Watch) -> Dataset:

@@ -20,6 +20,7 @@ from bench.data.protocols import (
 from bench.data.splits import HELD_OUT_DIVISOR, Split
 from bench.errors import ParameterError, ProtocolError, UnknownName
 
+OF_SEQUENCES = sorted(set(protocols()) - {"nearest"})  # test_nearest.py has that of vectors
 SEQUENCES = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=14), min_size=6, max_size=30)
 
 
@@ -123,7 +124,7 @@ def test_a_sample_of_the_users_is_asked_and_all_train(make_dataset, name):
     assert places(parse(f"{name}:users=5,seed=1").split(data).test) != places(split.test)
 
 
-@pytest.mark.parametrize("name", sorted(protocols()))
+@pytest.mark.parametrize("name", OF_SEQUENCES)
 def test_data_without_any_order_are_refused_with_the_mend(make_dataset, name):
     with pytest.raises(ProtocolError, match=r"made: the protocol .* user-holdout:order=seeded"):
         parse(name).split(make_dataset([list(range(12))] * 10, time="none"))
@@ -131,7 +132,7 @@ def test_data_without_any_order_are_refused_with_the_mend(make_dataset, name):
 
 def test_data_with_an_order_but_no_time_are_refused_by_temporal_alone(make_dataset):
     data = make_dataset([list(range(12))] * 10, time="order")
-    for name in sorted(protocols()):
+    for name in OF_SEQUENCES:
         if name == "temporal":
             with pytest.raises(ProtocolError, match=r"only each user's order. Use --protocol leave-last-out"):
                 parse(name).split(data)
@@ -160,7 +161,7 @@ def test_held_out_users_change_with_the_seed_alone(make_dataset):
     assert UserHoldout(seed=0).split(data).test.users.tolist() == drawn[0]
 
 
-@given(SEQUENCES, st.sampled_from(sorted(protocols())), st.integers(0, 3), st.randoms(use_true_random=False))
+@given(SEQUENCES, st.sampled_from(OF_SEQUENCES), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_what_every_split_keeps(make_dataset, sequences, name, seed, random):
     times = [sorted(random.randrange(50) for _ in row) for row in sequences]
     data = make_dataset(sequences, times=times)
@@ -184,6 +185,11 @@ def test_what_every_split_keeps(make_dataset, sequences, name, seed, random):
         trained = data.interactions.timestamps[positions < split.training[data.interactions.users]]
         for part in (split.validation, split.test):
             assert len(part) == 0 or trained.max() < part.times.min()
+
+
+def test_sequences_are_not_asked_for_neighbours(make_dataset):
+    with pytest.raises(ProtocolError, match="nearest is for data sets of vectors, such as mnist"):
+        parse("nearest").split(make_dataset([list(range(12))] * 10))
 
 
 def test_parse_reads_settings_and_suggests_names():
