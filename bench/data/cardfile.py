@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.cards import (
+    DISTANCES,
     FORMATS,
     KINDS,
     ROLES,
@@ -101,9 +102,9 @@ class _Reading:
             return replace(card, generator=Generator(function, dict(self.table(generator, "parameters") or {})))
         if (vectors := self.table(content, "vectors")) is not None:
             self.check("[vectors]", vectors, ("file", "train", "test", "neighbors", "distance"))
-            file, train, test, distance = (
-                self.text(vectors, key, "[vectors]") for key in ("file", "train", "test", "distance")
-            )
+            file = self.text(vectors, "file", "[vectors]", "")
+            train, test, distance = (self.text(vectors, key, "[vectors]") for key in ("train", "test", "distance"))
+            self.choice(distance, DISTANCES, "[vectors] distance")
             neighbors = self.text(vectors, "neighbors", "[vectors]", "") or None
             return replace(card, vectors=Vectors(file, train, test, neighbors, distance))
         return self.tables(card, content)

@@ -16,6 +16,7 @@ from bench import catalog as plugins
 from bench.errors import UnknownName, UsageError
 
 ROLES = ("user", "item", "time", "rating", "behaviour", "order")
+DISTANCES = ("euclidean", "cosine", "inner product")
 TIME_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "date", "periods")
 KINDS = ("categorical", "multi", "numeric", "text")
 FORMATS = ("csv", "tsv", "dat", "jsonl", "parquet")
@@ -81,7 +82,11 @@ class Generator:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Vectors for index-only tasks: an .npz file and the names of its arrays."""
+    """Vectors for index-only tasks: what to search (`train`), what to ask (`test`), the nearest of each (`neighbors`).
+
+    file: an .npz or .hdf5 file, whose arrays the others name; "" where each is a file of its own: .npy, .fvecs, .ivecs,
+    .bvecs.
+    """
 
     file: str
     train: str

@@ -49,7 +49,7 @@ def prepare_vectors(
     if eligible is not None:
         raise UsageError(f"{card.name} has vectors without names: leave out --eligible")
     found = located(card, cache=cache, data_root=data_root, progress=progress)
-    content = file_sum(found.path)
+    content = [file_sum(one.path) for one in found.values()]
     said = card.vectors
     rules = [VERSION, card.name, card.title, content, repr(said), describe(protocol), conventions.as_dict()]
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()

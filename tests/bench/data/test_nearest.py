@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from bench.data.nearest import neighbours, prepare_vectors
 from bench.data.protocols import parse
 from bench.data.task import Task
 from bench.data.vectors import VectorSet
-from bench.errors import ProtocolError, UsageError
+from bench.errors import DataError, ProtocolError, UsageError
 
 RNG = np.random.default_rng(3)
 ITEMS, ASKED = RNG.standard_normal((300, 8)).astype(np.float32), RNG.standard_normal((60, 8)).astype(np.float32)
@@ -22,10 +23,14 @@ def folder_with(tmp_path: Path, distance: str, neighbors: np.ndarray | None = No
     arrays = {"train": ITEMS, "test": ASKED} | ({} if neighbors is None else {"near": neighbors})
     np.savez(tmp_path / "shapes.npz", **arrays)
     said = 'neighbors = "near"\n' if neighbors is not None else ""
+    return card_of(tmp_path, f'file = "shapes.npz"\ntrain = "train"\ntest = "test"\n{said}', distance)
+
+
+def card_of(tmp_path: Path, said: str, distance: str) -> Path:
     card = tmp_path / "shapes.toml"
     card.write_text(
         f'title = "Shapes"\nhome = "https://example.org"\nlicence = "CC0"\ncitation = "none"\n[vectors]\n'
-        f'file = "shapes.npz"\ntrain = "train"\ntest = "test"\n{said}distance = "{distance}"\n',
+        f'{said}distance = "{distance}"\n',
         encoding="utf-8",
     )
     return card
@@ -63,6 +68,43 @@ def test_the_neighbours_of_the_file_are_taken_where_it_has_enough(tmp_path: Path
     vectors = VectorSet("Shapes", ITEMS, ASKED, own, "euclidean")
     exact = neighbours(vectors, np.arange(60), 8)
     assert exact.shape == (60, 8) and exact[0].tolist() != list(range(8))
+
+
+@pytest.mark.parametrize("form", ["hdf5", "npy", "fvecs", "bvecs"])
+def test_other_forms_hold_the_same(tmp_path: Path, form: str) -> None:
+    whole = form == "bvecs"  # of octets
+    items, asked = (np.abs(one * 20).astype(np.uint8) if whole else one for one in (ITEMS, ASKED))
+    near = np.tile(np.arange(7, dtype=np.int32), (60, 1))
+    if form == "hdf5":
+        with h5py.File(tmp_path / "shapes.hdf5", "w") as file:
+            for name, array in (("train", items), ("test", asked), ("neighbors", near)):
+                file[name] = array
+        said = 'file = "shapes.hdf5"\ntrain = "train"\ntest = "test"\nneighbors = "neighbors"\n'
+    elif form == "npy":
+        for name, array in (("train", items), ("test", asked), ("near", near)):
+            np.save(tmp_path / f"{name}.npy", array)
+        said = 'train = "train.npy"\ntest = "test.npy"\nneighbors = "near.npy"\n'
+    else:
+        for name, array in ((f"train.{form}", items), (f"test.{form}", asked), ("near.ivecs", near)):
+            lengths = np.full((len(array), 1), array.shape[1], np.int32)
+            octets = array.view(np.uint8).reshape(len(array), -1)
+            np.concatenate([lengths.view(np.uint8), octets], 1).tofile(tmp_path / name)
+        said = f'train = "train.{form}"\ntest = "test.{form}"\nneighbors = "near.ivecs"\n'
+    task = made(card_of(tmp_path, said, "euclidean"), tmp_path)
+    np.testing.assert_array_equal(task.catalog().vectors, items.astype(np.float32))
+    assert task.targets("test")[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    ITEMS.tofile(tmp_path / "train.fvecs")  # without lengths
+    said = 'train = "train.fvecs"\ntest = "train.fvecs"\n'
+    with pytest.raises(DataError, match=r"train.fvecs is damaged"):
+        made(card_of(tmp_path, said, "euclidean"), tmp_path)
+    with pytest.raises(DataError, match=r"distance = 'L7' is none of euclidean, cosine, inner product"):
+        made(folder_with(tmp_path, "L7"), tmp_path)
+    (tmp_path / "train.txt").write_text("1 2 3", encoding="utf-8")
+    with pytest.raises(DataError, match=r"train.txt: vectors are read from .npy, .fvecs"):
+        made(card_of(tmp_path, 'train = "train.txt"\ntest = "train.txt"\n', "euclidean"), tmp_path)
 
 
 def test_the_task_is_the_same_another_time_and_another_with_another_distance(tmp_path: Path) -> None:
