@@ -50,14 +50,12 @@ def prepare_vectors(
         raise UsageError(f"{card.name} has vectors without names: leave out --eligible")
     found = located(card, cache=cache, data_root=data_root, progress=progress)
     content = [file_sum(one.path) for one in found.values()]
-    said = card.vectors
-    rules = [VERSION, card.name, card.title, content, repr(said), describe(protocol), conventions.as_dict()]
+    rules = [VERSION, card.name, card.title, content, repr(card.vectors), describe(protocol), conventions.as_dict()]
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
     def make(folder: Path) -> None:
         vectors = read_vectors(card, found)
-        fingerprint = hashlib.sha256(f"{content} {said!r}".encode()).hexdigest()
-        dataset = _dataset(card, vectors, fingerprint)
+        dataset = _dataset(card, vectors, digest)
         freeze(folder, dataset, protocol, conventions, assembled(dataset, vectors, protocol))
 
     task = Task.open(built(cache / "tasks" / digest[:24], make))
@@ -73,11 +71,12 @@ def neighbours(vectors: VectorSet, asked: NDArray[np.int64], count: int) -> NDAr
     items, queries = vectors.train, vectors.test[asked]
     if vectors.distance == "cosine":
         items, queries = unit(items), unit(queries)
-    lowered = (items.astype(np.float64) ** 2).sum(1) / 2 if vectors.distance == "euclidean" else np.zeros(len(items))
+    wide = items.astype(np.float64)
+    lowered = (wide**2).sum(1) / 2 if vectors.distance == "euclidean" else np.zeros(len(items))
     found = np.empty((len(asked), count), np.int32)
     step = max(1, _CELLS // max(1, len(items)))
     for at in range(0, len(asked), step):
-        near = queries[at : at + step].astype(np.float64) @ items.T.astype(np.float64) - lowered  # largest: nearest
+        near = queries[at : at + step].astype(np.float64) @ wide.T - lowered  # largest: nearest
         found[at : at + step] = np.argsort(-near, 1, kind="stable")[:, :count]
     return found
 

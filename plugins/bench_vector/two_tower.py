@@ -15,6 +15,7 @@ from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import device_of, seeded, use_threads
 from bench_neural.geometry import alignment, uniformity
 from bench_neural.history import HISTORIES, history_of
+from bench_neural.moments import FULL_SOFTMAX_ITEMS
 from bench_neural.negatives import NegativeSampler
 from bench_neural.storage import load_encoders, load_weights, save_encoders, save_weights
 from bench_neural.training import fit, scheduled
@@ -27,7 +28,6 @@ from bench_vector.indexed import Indexed
 from bench_vector.tower import Aims, Objective, Towers
 
 VECTORS = 2_000  # by which alignment and uniformity are told
-FULL_SOFTMAX_ITEMS = 5_000  # up to here against=auto is the whole catalog
 
 
 @dataclass
@@ -139,8 +139,8 @@ class TwoTower(Indexed):
             sampler = NegativeSampler(counts, generator, self.power, self.uniform, context.device)
             frequency = NegativeSampler(counts, generator, 1.0, 0.0, context.device)
             users = len(data.interactions.by_user)
-            hard = HardNegatives(users, self.hard, self.hard_from, self.hard_to) if self.hard else None
-            hard = None if hard is None else hard.to(context.device)
+            mined = HardNegatives(users, self.hard, self.hard_from, self.hard_to)
+            hard = mined.to(context.device) if self.hard else None
             objective = Objective(self.towers_, self._aims(counts, later), sampler, frequency, hard)
             schedule = scheduled(self, counts)
 
@@ -248,11 +248,11 @@ class TwoTower(Indexed):
 
     def _told(self, validation: Evaluation, context: Context) -> None:
         """Keep how the vectors lie, those of up to VECTORS requests, their first targets and as many items."""
-        some = [at for at in np.flatnonzero(validation.targets.lengths) if at < VECTORS]
+        some = np.flatnonzero(validation.targets.lengths[:VECTORS])
         if len(some) < 2 or len(self.towers_.encoder.seen) < 2:
             return
         items = self.towers_.items()
-        users = self.towers_.requests(validation.requests.take(np.array(some)), items)
+        users = self.towers_.requests(validation.requests.take(some), items)
         firsts = validation.targets.values[validation.targets.offsets[some]]
         vectors = self.towers_.comparable(items)
         every = np.linspace(0, len(vectors) - 1, min(VECTORS, len(vectors))).astype(np.int64)
