@@ -31,6 +31,16 @@ class FeatureEmbedding(nn.Module):
     def forward(self, codes: Tensor, weights: Tensor) -> Tensor:
         return functional.embedding_bag(codes, self.table, per_sample_weights=weights, mode="sum")  # (R, d)
 
+    def fields(self, codes: Tensor, weights: Tensor) -> Tensor:
+        """Each feature on its own, (R, F, d), which sum to what `forward` gives."""
+        firsts = torch.tensor([field.first for field in self.vocabulary.fields], device=codes.device)
+        of = (torch.searchsorted(firsts, codes, right=True) - 1).clamp(min=0)  # (R, W): the feature that a code is of
+        own = functional.embedding(codes, self.table) * weights[:, :, None]  # (R, W, d)
+        apart = own.new_zeros(len(codes), len(firsts), own.shape[2])
+        if not len(firsts):
+            return apart
+        return apart.scatter_add(1, of[:, :, None].expand_as(own).long(), own)
+
 
 class ItemEncoder(nn.Module):
     """Items as vectors: own embedding + side information. `encoder(ids)` -> (n, d), `encoder()` -> all items (N, d).
@@ -91,12 +101,32 @@ class ItemEncoder(nn.Module):
 
     def forward(self, ids: Tensor | None = None) -> Tensor:
         """Vectors of `ids` int64 (n,), or of the whole bound catalog."""
+        rows, codes, weights = self._read(ids)
+        return looked_up(rows, self.ids) + self.features(codes, weights)  # (n, d)
+
+    def fields(self, ids: Tensor | None = None) -> Tensor:
+        """The id and each feature on its own, (n, 1 + F, d), which sum to what `forward` gives."""
+        rows, codes, weights = self._read(ids)
+        return torch.cat([looked_up(rows, self.ids)[:, None], self.features.fields(codes, weights)], 1)
+
+    def categories(self, ids: Tensor) -> Tensor:
+        """The first code int64 (n,) of each of `ids` in the first feature that has names; 0 where there is none."""
+        named = [field for field in self.features.vocabulary.fields if field.kind != "number" and len(field.codes)]
+        if not named:
+            return torch.zeros_like(ids)
+        codes, low, high = self.codes[ids], named[0].first, int(named[0].codes.max())
+        inside = (codes >= low) & (codes <= high)  # (n, W)
+        first = codes.gather(1, inside.int().argmax(1, keepdim=True))[:, 0].long()
+        return torch.where(inside.any(1), first, 0)
+
+    def _read(self, ids: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows of the id table (n,), codes and weights (n, W)."""
         rows, codes, weights = self.rows, self.codes, self.weights
         if ids is not None:
             rows, codes, weights = rows[ids], codes[ids], weights[ids]
         if self.training and self.id_dropout > 0:
             rows = rows * (torch.rand(len(rows), device=rows.device) >= self.id_dropout)
-        return looked_up(rows, self.ids) + self.features(codes, weights)  # (n, d)
+        return rows, codes, weights
 
 
 class ItemBias(nn.Module):

@@ -37,11 +37,6 @@ def from_left(
     return ids, lengths
 
 
-def last(states: Tensor, lengths: Tensor) -> Tensor:
-    """The state (B, d) of each row after its whole history."""
-    return states[torch.arange(len(states), device=states.device), lengths]
-
-
 class PooledHistory(nn.Module):
     """Mean of the items met so far, beside the start vector and the newest item, through a two-layer network."""
 

@@ -34,13 +34,14 @@ def mean_recall(total: float, count: int) -> float:
 
 
 def validation_recall(users: Tensor, items: Tensor, evaluation: Evaluation, k: int = 50) -> float:
-    """Mean recall@k of inner products: users (B, d), items (N, d), the requests' excluded items left out; or
-    nan (see `mean_recall`)."""
+    """Mean recall@k of inner products: users (B, d), or (B, K, d) of which the best counts, items (N, d), the requests'
+    excluded items left out; or nan (see `mean_recall`)."""
     total = 0.0
-    rows = max(1, (1 << 24) // max(1, len(items)))
+    rows = max(1, (1 << 24) // max(1, len(items) * (users.shape[1] if users.dim() == 3 else 1)))
     for begin in range(0, len(users), rows):
         part = slice(begin, begin + rows)
-        scores = users[part] @ items.T  # (rows, N)
+        scores = users[part] @ items.T  # (rows, N) or (rows, K, N)
+        scores = scores.amax(1) if scores.dim() == 3 else scores
         total += recall_of_scores(scores, Evaluation(evaluation.requests[part], evaluation.targets[part]), k)
     return mean_recall(total, len(users))
 

@@ -88,7 +88,9 @@ def rescored(
 def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort: Effort, threads: int) -> Answer:
     """The k best of each request that it does not exclude: the index is asked for as many more as are excluded.
 
-    Requests that exclude much are asked apart from the others, so that one long history does not slow a whole batch.
+    users float32 [B, D], or [B, K, D] where a request has K vectors, of whose scores the best counts: the index is
+    asked for each, and as each of the best k of all is among the best k of one, nothing is lost. Requests that exclude
+    much are asked apart from the others, so that one long history does not slow a whole batch.
     Work is the mean of the requests that were asked together; unknown where the library does not tell.
     """
     ids = np.full((len(users), k), -1, np.int32)
@@ -99,19 +101,34 @@ def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort:
     depths = _depths(requests.exclude.lengths, k, len(backend.ids))
     for depth in np.unique(depths):
         alike = np.flatnonzero(depths == depth)
-        step = max(1, _CELLS // int(depth))
+        step = max(1, _CELLS // (int(depth) * (users.size // max(1, len(users) * users.shape[-1]))))
         for rows in (alike[at : at + step] for at in range(0, len(alike), step)):
             whole = len(rows) == len(users)
-            found = backend.nearest(users if whole else users[rows], int(depth), effort, threads)
-            near = np.where(found.positions >= 0, backend.ids[found.positions], np.int32(-1))  # (B, depth)
+            asking = users if whole else users[rows]
+            found = backend.nearest(asking.reshape(-1, users.shape[-1]), int(depth), effort, threads)
+            positions, near_scores = found.positions, found.scores  # (B * K, depth)
+            if len(positions) > len(rows):
+                positions, near_scores = _merged(positions, near_scores, len(rows))
+            near = np.where(positions >= 0, backend.ids[positions], np.int32(-1))  # (B, depth)
             asked = requests if whole else requests.take(rows)
-            answer = Answer.top(near, found.scores, k, asked.exclude)
+            answer = Answer.top(near, near_scores, k, asked.exclude)
             ids[rows], scores[rows] = answer.ids, answer.scores
             if work is not None and found.spent is not None:
                 work[rows] = round(found.spent / len(rows))
             else:
                 work = None
     return Answer(ids, scores, work)
+
+
+def _merged(positions: Positions, scores: Vectors, requests: int) -> tuple[Positions, Vectors]:
+    """What several searches for each request found, [B * K, depth] -> [B, K * depth]: each position once, with its best
+    score, -1 in place of the others."""
+    positions, scores = positions.reshape(requests, -1), scores.reshape(requests, -1)
+    order = np.lexsort((-scores, positions), axis=1)
+    positions, scores = np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
+    again = np.zeros(positions.shape, bool)
+    again[:, 1:] = positions[:, 1:] == positions[:, :-1]
+    return np.where(again, -1, positions), np.where(again, np.float32(-np.inf), scores)
 
 
 def _depths(excluded: NDArray[np.int64], k: int, candidates: int) -> NDArray[np.int64]:

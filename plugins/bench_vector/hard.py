@@ -42,16 +42,14 @@ class HardNegatives(nn.Module):
     def mine(self, towers: Towers, windows: Windows) -> None:
         """Search with the towers as they are; called in eval mode, without gradients."""
         items = towers.items()
-        vectors = towers.comparable(items)
         met, generator = windows.by_user, windows.generator
         asking = torch.from_numpy(np.flatnonzero(met.lengths > 0))
-        for users in asking.split(max(1, _CELLS // len(vectors))):
+        for users in asking.split(max(1, _CELLS // (len(items.vectors) * towers.interests))):
             batch = windows.draw(users)
             at, _ = batch.some(1, generator)
-            history = functional.embedding(batch.history.clamp(min=0), towers.embeddings(items))
-            states = towers.users.windows(batch, history)
-            states = states.gather(1, at[:, :, None].expand(-1, -1, states.shape[2]))[:, 0]
-            scores = towers.comparable_users(states) @ vectors.T  # (b, N)
+            chosen = torch.zeros_like(batch.moments).scatter_(1, at, True)
+            history = functional.embedding(batch.history.clamp(min=0), items.embeddings)
+            scores = (towers.windows(batch, history, chosen) @ items.vectors.T).amax(1)  # (b, N)
             seen = met.take(users.numpy())
             scores[torch.from_numpy(seen.rows()), torch.from_numpy(seen.values.astype(np.int64))] = -torch.inf
             best = scores.topk(min(self.last, scores.shape[1]), 1)

@@ -1,8 +1,8 @@
-"""The two towers as one network, and what it is trained to do."""
+"""The two towers as one network: items and requests to vectors that are compared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,190 +10,160 @@ from torch.nn import functional
 
 from bench import Requests
 from bench_neural.encoders import ItemBias, ItemEncoder
-from bench_neural.losses import (
-    binary_cross_entropy,
-    full_softmax,
-    gbce_exponent,
-    hinge,
-    pairwise_logistic,
-    sampled_softmax,
-)
-from bench_neural.negatives import Candidates, NegativeSampler, StreamingFrequency, in_batch, mixed, owned
+from bench_neural.history import aligned
+from bench_neural.network import STATES_AT_ONCE
 from bench_neural.users import UserEncoder
-from bench_neural.windows import Batch, expected_targets
-from bench_vector.hard import HardNegatives
+from bench_neural.windows import Batch
+from bench_vector.structures import Structure
+
+SIMILARITIES = ("inner", "cosine", "hyperbolic")
+ITEMS_AT_ONCE = 1 << 16
+NEAREST = 1e-6  # what -<u, v> is above 1 at least: the distance has no gradient where two points are one
+
+
+class Items(NamedTuple):
+    """n items. embeddings (n, d): what the user tower reads of items met; vectors (n, D): as they are compared."""
+
+    embeddings: Tensor
+    vectors: Tensor
+
+    def at(self, places: Tensor) -> Items:
+        """Some of them, int64 (m,)."""
+        return Items(*(functional.embedding(places, part) for part in self))
 
 
 class Towers(nn.Module):
-    """An item tower and a user tower whose vectors are compared by inner product.
+    """An item tower and a user tower; a request has K vectors, and its best inner product with an item's is the score.
 
-    bias: of the items; their vectors end with it and users' vectors with a 1, so D = d + 1, else D = d. normalise:
-    vectors are compared at length 1, so that the inner product is the cosine. The user tower reads the item tower's
-    embeddings (N, d), the vectors without bias and length. log_temperature: of what the loss divides scores by; a
-    parameter where it is learnt.
+    Here K is 1. similarity: "inner", D = W, or W + 1 with a bias: items' vectors end with it and users' with a 1;
+    "cosine": vectors have length 1; "hyperbolic": see `lifted`, D = W + 1. log_temperature: of what the loss divides
+    scores by; a parameter where it is learnt. structures: how the vectors, W long, are made of the towers' fields (see
+    structures.py), the item's and the user's; without one an item's is the sum of its fields and a user's its state.
     """
+
+    interests = 1
 
     def __init__(
         self,
         items: ItemEncoder,
         users: UserEncoder,
         bias: ItemBias | None,
-        normalise: bool,
-        temperature: float = 1.0,
-        learnt: bool = False,
+        similarity: str = "inner",
+        structures: tuple[Structure | None, Structure | None] = (None, None),
     ) -> None:
         super().__init__()
-        self.log_temperature = nn.Parameter(torch.tensor(temperature).log(), requires_grad=learnt)
         self.encoder = items
         self.users = users
         self.bias = bias
-        self.normalise = normalise
+        self.similarity = similarity
+        self.item_structure, self.user_structure = structures
+        self.log_temperature = nn.Parameter(torch.zeros(()), requires_grad=False)
 
-    def items(self, ids: Tensor | None = None) -> Tensor:
-        """Vectors (n, D) of `ids` int64 (n,), or of the whole bound catalog, not yet comparable."""
-        embeddings = self.encoder(ids)
-        if self.bias is None:
-            return embeddings
-        return torch.cat([embeddings, self.encoder.biases(self.bias, ids)], 1)
+    def divide_by(self, temperature: float, learnt: bool) -> None:
+        """What the loss divides scores by, from now on or at first."""
+        self.log_temperature.data.fill_(temperature).log_()
+        self.log_temperature.requires_grad_(learnt)
 
-    def embeddings(self, items: Tensor) -> Tensor:
-        """What the user tower reads, (n, d), of what `items` gave."""
-        return items[:, : self.encoder.dim]
+    def items(self, ids: Tensor | None = None) -> Items:
+        """Those of `ids` int64 (n,), or of the whole bound catalog."""
+        if self.item_structure is None:
+            embeddings = self.encoder(ids)
+            return Items(embeddings, self.compared_items(embeddings, ids))
+        fields = self.encoder.fields(ids)
+        return Items(fields.sum(1), self.compared_items(self.item_structure(fields), ids))
 
-    def comparable(self, vectors: Tensor) -> Tensor:
-        """Item or user vectors (n, D) as they are compared: what the loss sees, what the index holds."""
-        return functional.normalize(vectors, dim=-1) if self.normalise else vectors
+    def catalog_items(self) -> Items:
+        """All of the bound catalog, a block at a time: what the layers within need stays small."""
+        every = torch.arange(self.encoder.size, device=self.log_temperature.device)
+        parts = [self.items(ids) for ids in every.split(ITEMS_AT_ONCE)] or [self.items(every)]
+        return Items(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def comparable_users(self, states: Tensor) -> Tensor:
-        """Users' vectors (B, D) as they are compared, from the user tower's states (B, d)."""
-        return self.comparable(states if self.bias is None else functional.pad(states, (0, 1), value=1.0))
+    @property
+    def readable(self) -> bool:
+        """Whether items' vectors begin with their embeddings."""
+        return self.item_structure is None and self.similarity != "cosine"
 
-    def requests(self, requests: Requests, items: Tensor) -> Tensor:
-        """Comparable vectors (B, D) of requests; items (N, D): what `items` gave for the catalog."""
-        return self.comparable_users(self.users.requests(requests, self.embeddings(items)))
+    def asked(self, history: Tensor, codes: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Users' vectors (P, K, D) at the chosen moments bool (B, L + 1), of which the t-th of a row has seen t items.
 
-
-@dataclass(frozen=True, slots=True)
-class Aims:
-    """What a target is contrasted with, and how.
-
-    loss: softmax, bce, gbce, bpr or hinge; against: catalog (all items, softmax only), drawn (`negatives` items a
-    batch), batch (the batch's own targets) or mixed (both); correction of the softmax for how often items come up: logq
-    (Bengio and Senecal 2008), revised (the target itself is not corrected, as it is not drawn), streaming (as logq, by
-    a moving estimate; batch only) or none; later: as in Windows; margin: of hinge; calibration: t of gbce; hard: what
-    each hard negative counts where there are some, in drawn ones, without a correction.
-    """
-
-    loss: str
-    against: str
-    correction: str
-    negatives: int
-    later: float
-    margin: float
-    calibration: float
-    hard: float
-
-
-class Objective:
-    """The loss of one batch of windows. sampler: what draws items; frequency: a sampler of power 1, that knows how
-    often each item is a target."""
-
-    def __init__(
-        self,
-        towers: Towers,
-        aims: Aims,
-        sampler: NegativeSampler,
-        frequency: NegativeSampler,
-        hard: HardNegatives | None = None,
-    ) -> None:
-        """hard: further negatives of each user; they and what else the loss remembers are part of the network while it
-        is trained, so that a checkpoint holds it."""
-        self.towers, self.aims, self.sampler, self.frequency = towers, aims, sampler, frequency
-        self.hard = towers.hard = hard
-        if aims.correction == "streaming":
-            towers.streaming = StreamingFrequency(len(frequency.log_p)).to(frequency.device)
-
-    def __call__(self, batch: Batch) -> Tensor:
-        return self._over_catalog(batch) if self.aims.against == "catalog" else self._over_candidates(batch)
-
-    def learnt(self) -> None:
-        """What training alone needs is forgotten."""
-        del self.towers.hard
-        if self.aims.correction == "streaming":
-            del self.towers.streaming
-
-    def candidates(self, targets: Tensor) -> tuple[Candidates, Tensor]:
-        """What the targets int64 (P,) are contrasted with, and by what their own scores are lowered (P,)."""
-        aims = self.aims
-        own = self.frequency.log_q(targets, len(targets))
-        if aims.against == "drawn":
-            found, own = self.sampler.draw(aims.negatives), self.sampler.log_q(targets, aims.negatives)
-        elif aims.against == "mixed":
-            found = mixed(targets, self.frequency, self.sampler, aims.negatives)
-            own = torch.logaddexp(own, self.sampler.log_q(targets, aims.negatives))
-        else:
-            found = in_batch(targets, self.frequency)
-        if aims.correction == "streaming":
-            streaming = self.towers.streaming
-            streaming.meet(found.ids)
-            found = Candidates(found.ids, torch.ones_like(found.times), streaming.log_p(found.ids))
-            own = streaming.log_p(targets)
-        elif aims.correction == "none":
-            found = Candidates(found.ids, found.times, -found.times.log())
-        return found, own if aims.correction in ("logq", "streaming") else torch.zeros_like(own)
-
-    def contrast(self, scores: Tensor, others: Tensor, own: Tensor, found: Candidates, blocked: Tensor) -> Tensor:
-        """The loss of targets' scores (P,) against the candidates' (P, S)."""
-        aims, tau = self.aims, self.towers.log_temperature.exp()
-        if aims.loss == "softmax":
-            return sampled_softmax(scores, others, own, found.log_q, blocked, tau)
-        weights = found.times * ~blocked  # (P, S)
-        if aims.loss == "bpr":
-            return pairwise_logistic(scores, others, weights, tau)
-        if aims.loss == "hinge":
-            return hinge(scores, others, weights, aims.margin, tau)
-        if aims.loss == "bce":
-            return binary_cross_entropy(scores, others, weights, tau)
-        drawn = int(found.times.sum())
-        exponent = gbce_exponent(drawn, len(self.frequency.known), aims.calibration)
-        return binary_cross_entropy(scores, others, weights, tau, drawn, exponent)
-
-    def _over_catalog(self, batch: Batch) -> Tensor:
-        items = self.towers.items()  # (N, D)
-        states, moments = self._states(batch, batch.history.clamp(min=0), items)
-        vectors = self.towers.comparable(items)
-        following = functional.embedding(batch.following.clamp(min=0), vectors)  # (B, L + 1, D)
-        wanted = expected_targets(following, moments, self.aims.later)[moments]  # (P, D)
-        known = functional.embedding(self.frequency.known, vectors)
-        return full_softmax(states, known, (states * wanted).sum(1), self.towers.log_temperature.exp())
-
-    def _over_candidates(self, batch: Batch) -> Tensor:
-        targets = batch.targets[batch.moments]  # (P,)
-        found, own = self.candidates(targets)
-        hard = None if self.hard is None else self.hard.of(batch)  # (B, H)
-        met = [batch.following[batch.moments], found.ids] + ([] if hard is None else [hard[hard >= 0]])
-        needed = torch.unique(torch.cat(met))  # (n,)
-        items = self.towers.items(needed)  # (n, D)
-        states, moments = self._states(batch, torch.searchsorted(needed, batch.history), items)
-        vectors = self.towers.comparable(items)
-        target_vectors = functional.embedding(torch.searchsorted(needed, targets), vectors)  # (P, D)
-        target_scores = (states * target_vectors).sum(1)  # (P,)
-        scores = states @ functional.embedding(torch.searchsorted(needed, found.ids), vectors).T  # (P, S)
-        rows = moments.nonzero()[:, 0]
-        blocked = owned(batch.following, found.ids)[rows]  # (P, S)
-        if hard is not None:
-            place = torch.searchsorted(needed, hard).clamp(max=len(needed) - 1)
-            harder = torch.bmm(vectors[place][rows], states[:, :, None])[:, :, 0]  # (P, H)
-            scores, blocked = torch.cat([scores, harder], 1), torch.cat([blocked, (hard < 0)[rows]], 1)
-            found = found.joined(hard.shape[1], self.aims.hard)
-        return self.contrast(target_scores, scores, own, found, blocked)
-
-    def _states(self, batch: Batch, history: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Comparable user vectors (P, D) of all moments, and the moments' mask.
-
-        history (B, L): places in `items` (n, D) of the items met.
+        history (B, L, d): embeddings of the items met, oldest first; codes, weights (B, W): the profiles.
         """
-        met = functional.embedding(history, self.towers.embeddings(items))  # (B, L, d)
-        states = self.towers.users.windows(batch, met)  # (B, L + 1, d)
-        moments = batch.moments
-        return self.towers.comparable_users(states[moments]), moments
+        states = self.users(history, codes, weights)[chosen]  # (P, d)
+        if self.user_structure is None:
+            return self.compared_users(states)[:, None]
+        profiles = self.users.profiles.features.fields(codes, weights)[chosen.nonzero()[:, 0]]  # (P, F, d)
+        newest = functional.pad(history, (0, 0, 1, 0))[chosen]  # (P, d)
+        fields = torch.cat([torch.stack([states, newest, met_mean(history, chosen)], 1), profiles], 1)
+        return self.compared_users(self.user_vectors(fields))[:, None]
+
+    def user_vectors(self, fields: Tensor) -> Tensor:
+        """Vectors (P, W) of users' fields (P, F, d): the state, the newest item, the mean of those met, the profile."""
+        assert self.user_structure is not None
+        vectors: Tensor = self.user_structure(fields)
+        return vectors
+
+    def compared_items(self, vectors: Tensor, ids: Tensor | None) -> Tensor:
+        """Items' vectors (n, W) as they are compared, (n, D)."""
+        if self.similarity == "inner" and self.bias is not None:
+            return torch.cat([vectors, self.encoder.biases(self.bias, ids)], 1)
+        return lifted(vectors) if self.similarity == "hyperbolic" else self._level(vectors)
+
+    def compared_users(self, vectors: Tensor) -> Tensor:
+        """Users' vectors (..., W) as they are compared, (..., D)."""
+        if self.similarity == "inner" and self.bias is not None:
+            return functional.pad(vectors, (0, 1), value=1.0)
+        if self.similarity == "hyperbolic":
+            flipped = vectors.new_ones(vectors.shape[-1] + 1)
+            flipped[-1] = -1
+            return lifted(vectors) * flipped
+        return self._level(vectors)
+
+    def scored(self, products: Tensor) -> Tensor:
+        """The scores of inner products of compared vectors: the same, or minus the hyperbolic distance."""
+        return -torch.acosh((-products).clamp(min=1 + NEAREST)) if self.similarity == "hyperbolic" else products
+
+    def focused(self, users: Tensor, targets: Tensor) -> Tensor:
+        """The vector (P, D) of the users' (P, K, D) that learns from the targets (P, D)."""
+        return users[:, 0]
+
+    def further(self, history: Tensor, chosen: Tensor, users: Tensor, ids: Tensor, items: Items, own: Tensor) -> Tensor:
+        """What is learnt beside the contrast, a loss. history, chosen: as in `asked`, users (P, D): what it gave;
+        ids (n,), items: all that the batch needs, own int64 (P,): the targets' places among them."""
+        return users.new_zeros(())
+
+    def windows(self, batch: Batch, history: Tensor, chosen: Tensor) -> Tensor:
+        """Users' vectors (P, K, D) of a training batch, as in `asked`."""
+        return self.asked(history, self.users.codes[batch.users], self.users.weights[batch.users], chosen)
+
+    def requests(self, requests: Requests, embeddings: Tensor) -> Tensor:
+        """Users' vectors (B, K, D); embeddings (N, d): the catalog's."""
+        step = max(1, STATES_AT_ONCE // (self.users.length + 1))
+        parts = [self._requests(requests[at : at + step], embeddings) for at in range(0, max(1, len(requests)), step)]
+        return torch.cat(parts)
+
+    def _requests(self, requests: Requests, embeddings: Tensor) -> Tensor:
+        ids, lengths = aligned(requests.history, self.users.length)
+        device = embeddings.device
+        codes, weights = self.users.profiles.encode(requests.profiles, len(requests))
+        history = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(device), embeddings)  # (B, L, d)
+        place = torch.arange(ids.shape[1] + 1, device=device)
+        return self.asked(history, codes, weights, place == torch.from_numpy(lengths).to(device)[:, None])
+
+    def _level(self, vectors: Tensor) -> Tensor:
+        return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
+
+
+def lifted(vectors: Tensor) -> Tensor:
+    """Points (..., W + 1) of the hyperboloid over vectors (..., W): (x, sqrt(1 + |x|^2)).
+
+    With the last number of one side negated, inner products are Lorentz products <u, v>, at most -1, and
+    arcosh(-<u, v>) is the hyperbolic distance (Nickel and Kiela, Learning Continuous Hierarchies in the Lorentz Model
+    of Hyperbolic Geometry, ICML 2018, equations 1 and 5): it falls as they rise, so an index of inner products serves.
+    """
+    return torch.cat([vectors, (1 + vectors.square().sum(-1, keepdim=True)).sqrt()], -1)
+
+
+def met_mean(history: Tensor, chosen: Tensor) -> Tensor:
+    """The mean (P, d) of the items met before each chosen moment bool (B, L + 1), zero of none; history (B, L, d)."""
+    sums = functional.pad(history.cumsum(1), (0, 0, 1, 0))[chosen]
+    return sums / chosen.nonzero()[:, 1:].clamp(min=1)

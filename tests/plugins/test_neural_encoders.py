@@ -6,7 +6,7 @@ import torch
 
 from bench import Catalog, Categorical, Ragged, Requests
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
-from bench_neural.history import CausalTransformer, PooledHistory, RecurrentHistory, aligned, last
+from bench_neural.history import CausalTransformer, PooledHistory, RecurrentHistory, aligned
 from bench_neural.users import UserEncoder
 
 
@@ -73,11 +73,6 @@ def test_a_state_sees_nothing_of_what_comes_later(encoder: torch.nn.Module) -> N
     assert not torch.allclose(encoder(changed, start)[:, 5], states[:, 5])
 
 
-def test_last_picks_the_state_after_each_history() -> None:
-    states = torch.arange(12.0).view(2, 3, 2)
-    assert last(states, torch.tensor([0, 2])).tolist() == [[0, 1], [10, 11]]
-
-
 def test_a_request_is_encoded_alike_alone_and_in_any_batch() -> None:
     torch.manual_seed(0)
     profiles = {"group": Categorical(np.array([0, 1, 1, -1], np.int32), ["x", "y"])}
@@ -86,7 +81,8 @@ def test_a_request_is_encoded_alike_alone_and_in_any_batch() -> None:
     requests = Requests(np.arange(4), np.full(4, -1, np.int32), history, Ragged.empty(4), profiles=profiles)
     items = torch.randn(10, 8)
     with torch.inference_mode():
-        together = encoder.requests(requests, items)
+        together, _, lengths = encoder.read(requests, items)
         for row in range(4):
-            alone = encoder.requests(requests[row : row + 1], items)
-            torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-5)
+            alone, _, length = encoder.read(requests[row : row + 1], items)
+            assert length[0] == lengths[row]
+            torch.testing.assert_close(alone[0, length[0]], together[row, length[0]], rtol=1e-4, atol=1e-5)

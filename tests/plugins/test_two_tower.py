@@ -2,21 +2,26 @@
 
 import dataclasses
 import logging
-from math import exp, log
+from math import acosh, asinh, exp, log, sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from bench import Context, ParameterError, Ragged, Requests
+from bench import Catalog, Context, ParameterError, Ragged, Requests
 from bench.testing import check_method
 from bench.testing.world import make_world
+from bench_neural.encoders import ItemEncoder, ProfileEncoder
+from bench_neural.history import PooledHistory
 from bench_neural.losses import sampled_softmax
 from bench_neural.negatives import Candidates
+from bench_neural.users import UserEncoder
 from bench_neural.windows import Batch, Windows
 from bench_vector.hard import HardNegatives
 from bench_vector.hnswlib_index import Hnswlib
+from bench_vector.models import MODELS
+from bench_vector.tower import Towers
 from bench_vector.two_tower import TwoTower
 
 SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
@@ -27,15 +32,22 @@ SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 2, "negatives": 20}
     [
         {},
         {"encoder": "pooled", "against": "batch", "backend": "hnsw", "m": 4},
-        {"against": "drawn", "normalise": True, "temperature": 0.1, "learn_temperature": True},
+        {"against": "drawn", "similarity": "cosine", "temperature": 0.1, "learn_temperature": True},
         {"against": "batch", "correction": "streaming"},
         {"against": "mixed", "correction": "revised"},
         {"loss": "bce", "later": 0.0},
         {"loss": "gbce"},
         {"loss": "bpr", "against": "batch"},
-        {"loss": "hinge", "against": "mixed", "normalise": True},
+        {"loss": "hinge", "against": "mixed", "similarity": "cosine"},
         {"hard": 2, "hard_from": 3, "hard_to": 20, "hard_weight": 2.0},
         {"hard": 1, "loss": "hinge", "against": "batch", "hard_from": 2},
+        {"loss": "hardest", "against": "batch", "similarity": "cosine", "margin": 0.2},
+        {"similarity": "hyperbolic"},
+        {"mixed_up": 3, "model": "dssm"},
+        {"model": "shortcut", "shortcut": "wide", "backend": "hnsw"},
+        {"model": "dat", "augment": "last"},
+        {"model": "parallel", "similarity": "inner"},
+        {"model": "que2search"},
         {"backend": "ivf", "lists": 3, "probes": 3},
         {"factory": "SQ8"},
     ],
@@ -51,7 +63,9 @@ def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
         ({"loss": "bpr", "against": "catalog"}, "against=catalog is a softmax"),
         ({"correction": "streaming"}, "add against=batch"),
         ({"hard": 1, "hard_from": 9, "hard_to": 8}, "hard_from=9 is after hard_to=8"),
-        ({"hard": 1, "against": "catalog"}, "leave out hard"),
+        ({"hard": 1, "against": "catalog"}, "does not go with hard=1"),
+        ({"model": "que2search", "against": "catalog"}, "does not go with a second stage"),
+        ({"mixed_up": 1, "similarity": "hyperbolic"}, "leave it out of a hyperbolic model"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings: dict[str, object], said: str) -> None:
@@ -98,23 +112,58 @@ def test_how_the_vectors_lie_is_kept(context: Context) -> None:
         assert name == "vectors"
         kept.update(values)
 
-    trained(dataclasses.replace(context, milestone=keep), normalise=True, learn_temperature=True, epochs=1)
+    trained(dataclasses.replace(context, milestone=keep), similarity="cosine", learn_temperature=True, epochs=1)
     assert set(kept) == {"alignment", "uniformity of users", "uniformity of items", "temperature"}
     assert 0 < kept["alignment"] < 4 and -8 < kept["uniformity of items"] < 0 and -8 < kept["uniformity of users"] <= 0
     assert kept["temperature"] == pytest.approx(0.07, rel=0.1)
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_exported_vectors_score_as_the_model_does(context: Context, normalise: bool) -> None:
+@pytest.mark.parametrize("similarity", ["inner", "cosine", "hyperbolic"])
+def test_exported_vectors_score_as_the_model_does(context: Context, similarity: str) -> None:
     world = make_world()
-    method = trained(context, normalise=normalise)
+    method = trained(context, similarity=similarity)
     towers = method.towers_.eval()
     items = towers.items()
-    expected = towers.requests(world.requests, items) @ towers.comparable(items).T
+    expected = (towers.requests(world.requests, items.embeddings) @ items.vectors.T).amax(1)
     scores = method.score(world.requests, np.arange(world.catalog.size, dtype=np.int32), context)
     np.testing.assert_allclose(scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
-    if normalise:
+    if similarity == "cosine":
         assert np.abs(scores).max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_model_scores_alike_before_and_after_it_is_saved(context: Context, tmp_path: Path, model: str) -> None:
+    world = make_world()
+    method = trained(context, model=model, epochs=1, backend="hnsw")
+    again = TwoTower(**{**SMALL, "model": model, "backend": "hnsw"})  # type: ignore[arg-type]
+    for phase in ("train", "index"):
+        (tmp_path / phase).mkdir()
+        method.save(tmp_path / phase, phase)
+        again.load(tmp_path / phase, phase, context)
+    every = np.arange(world.catalog.size, dtype=np.int32)
+    scores = again.score(world.requests, every, context)
+    np.testing.assert_array_equal(method.score(world.requests, every, context), scores)
+    answer = again.query(world.requests, 5, context)
+    met = np.take_along_axis(scores, answer.ids.astype(np.int64), 1)
+    np.testing.assert_allclose(met, answer.scores, rtol=1e-5, atol=1e-5)  # what the index holds is what is scored
+
+
+def test_hyperbolic_scores_are_distances_on_the_hyperboloid() -> None:
+    towers = trained_nothing("hyperbolic")
+    points = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    users, items = towers.compared_users(points), towers.compared_items(points, None)
+    away = -towers.scored(users @ items.T)
+    assert float(away[0, 1]) == pytest.approx(asinh(5), abs=1e-5)  # from the origin: sinh d = |x|
+    assert away.diagonal().tolist() == pytest.approx([0, 0], abs=2e-3)
+    # a third point: cosh d = x0 y0 - x.y
+    third = torch.tensor([[1.0, 0.0]])
+    met = -towers.scored(towers.compared_users(third) @ items.T)
+    assert float(met[0, 1]) == pytest.approx(acosh(sqrt(2) * sqrt(26) - 3), abs=1e-5)
+
+
+def trained_nothing(similarity: str) -> Towers:
+    items = ItemEncoder(Catalog(0), np.zeros(0, bool), 2)
+    return Towers(items, UserEncoder(ProfileEncoder({}, 2), PooledHistory(2), 2, 3), None, similarity)
 
 
 def test_ef_is_a_matter_of_the_query_and_survives_loading(context: Context, tmp_path: Path) -> None:
@@ -138,21 +187,17 @@ def test_hard_negatives_are_of_the_ranks_asked_for_and_nothing_that_was_met(cont
     with torch.inference_mode():
         towers.encoder.bind(world.training.catalog)
         hard.mine(towers, windows)
-        vectors = towers.comparable(towers.items())
+        items = towers.items()
         for user in np.flatnonzero(met.lengths)[:10]:
             drawn = set(hard.drawn[user].tolist())
             ranks = set()
             for cut in range(len(met[user])):  # one of these moments it was
-                states = towers.users.windows(
-                    Batch(
-                        torch.tensor([user]),
-                        torch.from_numpy(met[user][None, :cut].astype(np.int64)),
-                        torch.zeros(1, cut + 1, dtype=torch.int64),
-                        torch.zeros(1, cut + 1, dtype=torch.int64),
-                    ),
-                    towers.embeddings(towers.items())[torch.from_numpy(met[user][None, :cut].astype(np.int64))],
-                )
-                scores = (towers.comparable_users(states[:, -1]) @ vectors.T)[0]
+                before = torch.from_numpy(met[user][None, :cut].astype(np.int64))
+                none = torch.zeros(1, cut + 1, dtype=torch.int64)
+                now = torch.arange(cut + 1)[None] == cut
+                batch = Batch(torch.tensor([user]), before, none, none)
+                asked = towers.windows(batch, items.embeddings[before], now)[:, 0]
+                scores = (asked @ items.vectors.T)[0]
                 scores[torch.from_numpy(met[user].astype(np.int64))] = -torch.inf
                 ranks.add(frozenset(scores.argsort(descending=True)[2:6].tolist()))
             assert drawn in ranks and not drawn & set(met[user].tolist())

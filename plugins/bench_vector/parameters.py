@@ -1,0 +1,184 @@
+"""What the methods that learn vectors may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import ParameterError, param
+from bench_neural.moments import FULL_SOFTMAX_ITEMS
+from bench_vector.indexed import Indexed
+from bench_vector.models import Model
+from bench_vector.objective import Aims
+from bench_vector.tower import SIMILARITIES
+
+COSINE_TEMPERATURE = 0.07
+
+
+@dataclass
+class VectorParameters(Indexed):
+    """Parameters of vectors, of what they learn, and of the index over them; a method is a subclass.
+
+    "auto" and -1 stand for what the model's paper does: see `stands_for`.
+    """
+
+    dim: int = param(64, help="length of embeddings and vectors", low=1, high=4096, sweep=(32, 64, 128))
+    length: int = param(100, help="newest items of a history that are read", low=1, high=10_000)
+    dropout: float = param(
+        0.2, help="share of activations dropped in training", low=0.0, high=0.9, sweep=(0.1, 0.2, 0.3)
+    )
+    id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
+    id_scale: float = param(
+        0.1,
+        help="size of the items' own embeddings at first, so that side information speaks first",
+        low=0.0,
+        high=10.0,
+    )
+    similarity: str = param(
+        "auto",
+        help="how vectors are compared, in the loss and in the index: inner product, cosine, or minus their "
+        "hyperbolic distance",
+        choices=("auto", *SIMILARITIES),
+    )
+    bias: bool = param(True, help="similarity=inner: add to each item's score one learnt number, at first by frequency")
+    later: float = param(
+        -1.0,
+        help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
+        low=-1.0,
+        high=1.0,
+    )
+    loss: str = param(
+        "auto",
+        help="softmax; bce: cross-entropy one by one, against one negative; gbce: against all that are drawn, "
+        "calibrated; bpr: of differences; hinge: of differences up to `margin`; hardest: hinge against the best one",
+        choices=("auto", "softmax", "bce", "gbce", "bpr", "hinge", "hardest"),
+    )
+    against: str = param(
+        "auto",
+        help="what a target is contrasted with. catalog: all items (softmax); drawn: items drawn for a batch; batch: "
+        "its own targets; mixed: both; auto: the catalog where a softmax goes and it has up to 5,000 items, else drawn",
+        choices=("auto", "catalog", "drawn", "batch", "mixed"),
+    )
+    correction: str = param(
+        "logq",
+        help="of a softmax that is not over the catalog, for how often items come up. logq; revised: not of the "
+        "target, which is never drawn; streaming: logq by a moving estimate (batch); none",
+        choices=("logq", "revised", "streaming", "none"),
+    )
+    negatives: int = param(1000, help="items drawn for each batch by against=drawn and mixed", low=1, high=1_000_000)
+    margin: float = param(0.5, help="of loss=hinge and hardest", low=0.0, high=1000.0)
+    hard: int = param(
+        -1,
+        help="hard negatives a user beside the drawn ones, anew after each epoch from the ranks of an exact search; "
+        "-1: as the model's paper, mostly none",
+        low=-1,
+        high=10_000,
+    )
+    hard_from: int = param(101, help="first rank that hard negatives come from", low=1, high=1_000_000)
+    hard_to: int = param(500, help="last rank that hard negatives come from", low=1, high=1_000_000)
+    hard_weight: float = param(1.0, help="what a hard negative counts, in drawn ones", low=1e-6, high=1e6)
+    mixed_up: int = param(
+        -1,
+        help="negatives a moment that lie between the target and the best drawn ones; -1: as the model's paper",
+        low=-1,
+        high=10_000,
+    )
+    calibration: float = param(0.75, help="of loss=gbce, its t: 0 none, 1 all", low=0.0, high=1.0)
+    power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
+    uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
+    temperature: float = param(
+        0.0,
+        help="the loss divides scores by it; 0: as the model's paper, else 1, or .07 in a softmax of cosines",
+        low=0.0,
+        high=100.0,
+    )
+    learn_temperature: bool = param(False, help="learn the temperature, from there on")
+    learning_rate: float = param(
+        3e-3,
+        help="AdamW's step size at first; it falls to a twentieth",
+        low=1e-6,
+        high=1.0,
+        log=True,
+        sweep=(1e-3, 3e-3, 1e-2),
+    )
+    weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
+    batch: int = param(64, help="windows a batch", low=1, high=100_000)
+    epochs: int = param(
+        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
+    )
+    patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
+    seconds: float = param(400.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
+
+    def __post_init__(self) -> None:
+        """Raises ParameterError where parameters do not go with one another."""
+        super().__post_init__()
+        model = self.settled()
+        if model.against == "catalog":
+            told = {
+                f"loss={model.loss}": model.loss != "softmax",
+                "similarity=hyperbolic": model.similarity == "hyperbolic",
+                f"hard={model.hard}": model.hard,
+                f"mixed_up={model.mixed_up}": model.mixed_up,
+                f"a second stage of loss {model.then}": model.then,
+            }
+            for what, wrong in told.items():
+                if wrong:
+                    raise ParameterError(
+                        f"against=catalog is a softmax over the inner products with every item: it does not go with "
+                        f"{what}; leave one of them out"
+                    )
+        if model.hard and self.hard_from > self.hard_to:
+            raise ParameterError(f"hard_from={self.hard_from} is after hard_to={self.hard_to}")
+        if model.mixed_up and model.similarity == "hyperbolic":
+            raise ParameterError("mixed_up lies between vectors by inner product: leave it out of a hyperbolic model")
+        if self.correction == "streaming" and model.against != "batch":
+            raise ParameterError("correction=streaming estimates how often items are in a batch: add against=batch")
+
+    def stands_for(self) -> Model:
+        """What the model stands for where parameters leave it open."""
+        return Model(structure="plain", similarity="inner")
+
+    def settled(self) -> Model:
+        """The model with what the parameters say."""
+        model = self.stands_for()
+        similarity = model.similarity if self.similarity == "auto" else self.similarity
+        own = similarity == model.similarity and self.loss == "auto"
+        loss = model.loss if self.loss == "auto" else self.loss
+        return Model(
+            model.encoder,
+            model.structure,
+            similarity,
+            loss,
+            model.against if self.against == "auto" else self.against,
+            self.temperature
+            or (model.temperature if own else 0.0)
+            or (COSINE_TEMPERATURE if similarity == "cosine" and loss == "softmax" else 1.0),
+            model.hard if self.hard < 0 else self.hard,
+            model.mixed_up if self.mixed_up < 0 else self.mixed_up,
+            model.then if self.loss == "auto" else "",
+            model.mimics,
+        )
+
+    def aims(self, counts: NDArray[np.int64], later: float, moments: int) -> Aims:
+        """What is learnt. counts int64 [N]: training interactions; later, moments: as in Windows and Aims."""
+        model = self.settled()
+        against = model.against
+        if against == "auto":
+            open_to_all = model.loss == "softmax" and model.similarity != "hyperbolic" and not model.then
+            small = np.count_nonzero(counts) <= FULL_SOFTMAX_ITEMS
+            whole = small and open_to_all and not model.hard and not model.mixed_up
+            against = "catalog" if whole else "drawn"
+        return Aims(
+            model.loss,
+            against,
+            self.correction,
+            self.negatives,
+            later,
+            self.margin,
+            self.calibration,
+            self.hard_weight,
+            model.mixed_up,
+            moments,
+        )
