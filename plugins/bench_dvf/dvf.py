@@ -23,7 +23,6 @@ from bench import (
     parameters,
 )
 from bench_dvf.mining import MiningWindows
-from bench_dvf.objective import Aims, Objective
 from bench_dvf.searching import Way, answer
 from bench_dvf.serving import Index, placed, rows, updated
 from bench_dvf.structure import STRUCTURES, build
@@ -35,6 +34,7 @@ from bench_neural.pairs import PairScorer
 from bench_neural.storage import load_arrays, save_arrays
 from bench_neural.training import fit, scheduled
 from bench_neural.validation import Validation
+from bench_neural.whole import Aims, Objective
 from bench_neural.windows import later_share
 
 COVISITS, WINDOW = 32, 3  # items kept for each, of those met within so many steps

@@ -207,17 +207,18 @@ class MixtureOfLogits(Scorer):
 
     def block(self, asked: Asked, items: Tensor) -> Tensor:
         parts, gates = asked.parts
-        vectors, item_gates, bias = self._split(items)
+        vectors, item_gates, bias = self.split(items)
         inner = torch.einsum("bkd,ckd->bck", parts, vectors)
         return self._mixed(inner, gates[:, None] + item_gates) + bias
 
     def pairs(self, asked: Asked, items: Tensor) -> Tensor:
         parts, gates = asked.parts
-        vectors, item_gates, bias = self._split(items)
+        vectors, item_gates, bias = self.split(items)
         inner = torch.einsum("bkd,bckd->bck", parts, vectors)
         return self._mixed(inner, gates[:, None] + item_gates) + bias
 
-    def _split(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def split(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors (..., K, d), gate logits (..., K) and biases (...) of an item side (..., width)."""
         vectors, gates, bias = items.split([self.interests * self.dim, self.interests, 1], -1)
         return vectors.unflatten(-1, (self.interests, self.dim)), gates, bias[..., 0]
 

@@ -17,11 +17,11 @@ from bench import (
 from bench.testing import check_method
 from bench_dvf.dvf import DVF
 from bench_dvf.effort import fitted
-from bench_dvf.objective import Objective
 from bench_index.beam import Effort
 from bench_index.graph import Graph
 from bench_index.insertion import insert
 from bench_neural import checkpoint
+from bench_neural.whole import Objective
 
 SMALL = {
     "dim": 16,

@@ -1,4 +1,4 @@
-"""What DVF's network is trained to do."""
+"""What a network with any scorer is trained to do."""
 
 from __future__ import annotations
 

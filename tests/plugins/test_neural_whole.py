@@ -1,17 +1,17 @@
-"""What DVF learns: the adversarial task by its definition, and which networks the whole score teaches."""
+"""What a whole score learns: the adversarial task by its definition, and which networks it teaches."""
 
 import numpy as np
 import pytest
 import torch
 
 from bench import Catalog, Interactions, Ragged
-from bench_dvf.objective import Aims, Objective
 from bench_neural.encoders import ItemEncoder, ProfileEncoder
 from bench_neural.history import CausalTransformer
 from bench_neural.negatives import NegativeSampler
 from bench_neural.network import Network
 from bench_neural.scorers import scorer_of
 from bench_neural.users import UserEncoder
+from bench_neural.whole import Aims, Objective
 from bench_neural.windows import Windows
 
 ITEMS = 40
