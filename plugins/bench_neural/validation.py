@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench import Evaluation, recall
+from bench import Evaluation, Requests, recall
 from bench_neural.network import Network
 
 MOST_REQUESTS = 4_000  # enough to tell epochs apart
@@ -85,12 +86,15 @@ class Validation:
     def __call__(self, network: Network) -> float:
         items = network.items()  # (N, d + 1)
         table = network.scorer.items(items[torch.from_numpy(self.candidates).to(items.device)])  # (C, width)
+        return self.recall(lambda requests: network.scorer.block(network.requests(requests, items), table))
+
+    def recall(self, scores_of: Callable[[Requests], Tensor]) -> float:
+        """scores_of: the scores (B, C) of the candidates for some of the requests."""
         total = 0.0
         for begin in range(0, len(self.evaluation.requests), REQUESTS_AT_ONCE):
             part = slice(begin, begin + REQUESTS_AT_ONCE)
             requests = self.evaluation.requests[part]
-            scores = network.scorer.block(network.requests(requests, items), table)  # (B, C)
             total += recall_of_scores(
-                scores, Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
+                scores_of(requests), Evaluation(requests, self.evaluation.targets[part]), self.k, self.candidates
             )
         return mean_recall(total, len(self.evaluation.requests))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench_neural.encoders import ItemBias, ItemEncoder
 from bench_neural.users import UserEncoder
-from bench_vector.tower import Towers
+from bench_vector.tower import Towers, met_before
 
 ABSENT = -1e4  # the logit of a behaviour that is not there
 SPREAD = 1.0  # of the routing's first logits, where interests share one map
@@ -110,11 +110,9 @@ class InterestTowers(Towers):
         nn.init.zeros_(self.merge[-1].weight)
 
     def asked(self, history: Tensor, codes: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        met, known = met_before(history, chosen, self.extractor.length)
+        interests = self.extractor(met * self.encoder.dim**0.5, known)  # (P, K, d)
         rows, at = chosen.nonzero(as_tuple=True)  # (P,)
-        back = torch.arange(1, min(history.shape[1], self.extractor.length) + 1, device=at.device)  # (L,)
-        place = at[:, None] - back  # (P, L)
-        met = history[rows[:, None], place.clamp(min=0)] * self.encoder.dim**0.5  # (P, L, d)
-        interests = self.extractor(met, place >= 0)  # (P, K, d)
         if self.adaptive:
             most = torch.log2(at.clamp(min=2)).floor()  # (P,)
             kept = torch.arange(self.interests, device=at.device) < most[:, None]  # (P, K)

@@ -88,17 +88,22 @@ class Towers(nn.Module):
 
         history (B, L, d): embeddings of the items met, oldest first; codes, weights (B, W): the profiles.
         """
-        states = self.users(history, codes, weights)[chosen]  # (P, d)
         if self.user_structure is None:
-            return self.compared_users(states)[:, None]
+            return self.compared_users(self.users(history, codes, weights)[chosen])[:, None]
+        return self.compared_users(self.user_vectors(self.user_fields(history, codes, weights, chosen)))[:, None]
+
+    def user_fields(self, history: Tensor, codes: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Users' fields (P, F, d) at chosen moments, as in `asked`: the state, the newest item, the mean of the items
+        met, the profile's features."""
+        states = self.users(history, codes, weights)[chosen]  # (P, d)
+        newest = functional.pad(history, (0, 0, 1, 0))[chosen]
         profiles = self.users.profiles.features.fields(codes, weights)[chosen.nonzero()[:, 0]]  # (P, F, d)
-        newest = functional.pad(history, (0, 0, 1, 0))[chosen]  # (P, d)
-        fields = torch.cat([torch.stack([states, newest, met_mean(history, chosen)], 1), profiles], 1)
-        return self.compared_users(self.user_vectors(fields))[:, None]
+        return torch.cat([torch.stack([states, newest, met_mean(history, chosen)], 1), profiles], 1)
 
     def user_vectors(self, fields: Tensor) -> Tensor:
-        """Vectors (P, W) of users' fields (P, F, d): the state, the newest item, the mean of those met, the profile."""
-        assert self.user_structure is not None
+        """Vectors (P, W) of users' fields (P, F, d)."""
+        if self.user_structure is None:
+            return fields[:, 0]
         vectors: Tensor = self.user_structure(fields)
         return vectors
 
@@ -138,16 +143,17 @@ class Towers(nn.Module):
     def requests(self, requests: Requests, embeddings: Tensor) -> Tensor:
         """Users' vectors (B, K, D); embeddings (N, d): the catalog's."""
         step = max(1, STATES_AT_ONCE // (self.users.length + 1))
-        parts = [self._requests(requests[at : at + step], embeddings) for at in range(0, max(1, len(requests)), step)]
-        return torch.cat(parts)
+        some = (requests[at : at + step] for at in range(0, max(1, len(requests)), step))
+        return torch.cat([self.asked(*self.read(part, embeddings)) for part in some])
 
-    def _requests(self, requests: Requests, embeddings: Tensor) -> Tensor:
+    def read(self, requests: Requests, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `asked` takes, of requests: the one chosen moment of each comes after its whole history."""
         ids, lengths = aligned(requests.history, self.users.length)
         device = embeddings.device
         codes, weights = self.users.profiles.encode(requests.profiles, len(requests))
         history = functional.embedding(torch.from_numpy(ids.clip(min=0)).to(device), embeddings)  # (B, L, d)
         place = torch.arange(ids.shape[1] + 1, device=device)
-        return self.asked(history, codes, weights, place == torch.from_numpy(lengths).to(device)[:, None])
+        return history, codes, weights, place == torch.from_numpy(lengths).to(device)[:, None]
 
     def _level(self, vectors: Tensor) -> Tensor:
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
@@ -167,3 +173,10 @@ def met_mean(history: Tensor, chosen: Tensor) -> Tensor:
     """The mean (P, d) of the items met before each chosen moment bool (B, L + 1), zero of none; history (B, L, d)."""
     sums = functional.pad(history.cumsum(1), (0, 0, 1, 0))[chosen]
     return sums / chosen.nonzero()[:, 1:].clamp(min=1)
+
+
+def met_before(history: Tensor, chosen: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """The `length` newest items met before each chosen moment, newest first, (P, L, d), and which are there, (P, L)."""
+    rows, at = chosen.nonzero(as_tuple=True)  # (P,)
+    place = at[:, None] - torch.arange(1, min(history.shape[1], length) + 1, device=at.device)  # (P, L)
+    return history[rows[:, None], place.clamp(min=0)], place >= 0
