@@ -20,7 +20,7 @@ In place of `datasets`, whose runs have all settings in common, tasks may bring 
     dataset = "synthetic:items=1000000"
     title = "1 million items"               # what a figure calls the data set; left out: its card's title
     name = "live"                           # for `tasks` of a method and `line = "task"`; left out: the card's name
-    set = { batch = 16 }                    # and grid: of every method, where its own set or grid does not name it
+    set = { batch = 16 }                    # and grid: of every method that has it, where its own do not name it
     phases = ["update"]                     # of which the measurement `seconds` of a figure is the sum
     # further: protocol, grid, live, remove
 
@@ -39,11 +39,10 @@ its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,10 +50,11 @@ from typing import Any
 from bench import params
 from bench.catalog import method_class
 from bench.data.conventions import Conventions
-from bench.errors import BenchError, Unavailable, UnknownName, UsageError
+from bench.errors import Unavailable, UnknownName, UsageError
 from bench.report.figure import Figure, read_figure
 from bench.report.figure_names import Known
 from bench.run.plan import Limits, Live, Plan
+from bench.suite_settings import check_settings, named, refuse_unknown, taken
 from bench.tuning import Range, Search, declared_range, given_range
 
 KEYS = {
@@ -134,19 +134,23 @@ class Reading:
         if not methods:
             raise UsageError(f"{self.path}: the suite names no method; add [[methods]] with name = ...")
         declared = [self.method(method, at, tasks) for at, method in enumerate(methods, 1)]
+        for task in tasks:
+            met = [method["name"] for method in declared if task.name in method.get("tasks", [task.name])]
+            refuse_unknown({**task.plan.settings, **task.grid}, met, f"{self.path}: task {task.name!r}")
         for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
             if task.name not in method.get("tasks", [task.name]):
                 continue
             own = self.value(method, "set", dict, {})
-            plan = dataclasses.replace(task.plan, method=method["name"], settings={**task.plan.settings, **own})
+            for_all = taken(task.plan.settings, method["name"])
+            plan = dataclasses.replace(task.plan, method=method["name"], settings={**for_all, **own})
             if said is None:
                 label = self.value(method, "label", str, Path(method["name"]).name)
-                grid = {name: axis for name, axis in task.grid.items() if name not in own}
+                grid = {name: axis for name, axis in taken(task.grid, method["name"]).items() if name not in own}
                 plans = list(self.grid(plan, method, at, grid))
-                self.check_settings(plans, {**own, **method.get("grid", {})}, task, at)
+                check_settings(plans, {**own, **method.get("grid", {})}, self.path, task.name, at)
                 entries += [Entry(plan, label, task, at) for plan in plans]
             else:
-                self.check_settings([plan], own, task, at)
+                check_settings([plan], own, self.path, task.name, at)
                 searches.append(self.search(plan, method, said, at))
         drawn = self.value(content, "figure", dict, None)
         ks, names = {k for task in tasks for k in task.plan.ks}, {task.name for task in tasks}
@@ -157,12 +161,12 @@ class Reading:
     def tasks(self, content: Mapping[str, Any]) -> list[Asked]:
         """Each data set with each protocol and seed, or each of [[tasks]] with each seed."""
         said = self.value(content, "conventions", dict, {})
-        with _named(f"{self.path}: [conventions]"):
+        with named(f"{self.path}: [conventions]"):
             conventions = params.build(Conventions, said)
         eligible = self.value(content, "eligible", str, None)
         gigabytes = self.value(content, "memory_gb", (int, float), None)
         seconds = self.value(content, "timeout", (int, float), None)
-        with _named(str(self.path)):
+        with named(str(self.path)):
             limits = Limits(seconds, None if gigabytes is None else int(gigabytes * 1e9))
         base = Plan(
             method="",
@@ -217,7 +221,7 @@ class Reading:
             raise UsageError(f"{self.path}: live = {live!r} should be true or false")
         if not live and remove is not None:
             raise UsageError(f"{self.path}: remove belongs to live = true")
-        with _named(str(self.path)):
+        with named(str(self.path)):
             return Live(float(remove or 0)) if live else None
 
     def method(self, said: Any, at: int, tasks: Sequence[Asked]) -> dict[str, Any]:
@@ -275,23 +279,11 @@ class Reading:
         found = {}
         for name, parameter in declared.items():
             if name in given:
-                with _named(f"{self.path}: range.{name} of {plan.method}"):
+                with named(f"{self.path}: range.{name} of {plan.method}"):
                     found[name] = given_range(parameter, given[name])
             elif name not in plan.settings and (own := declared_range(parameter)) is not None:
                 found[name] = own
         return found
-
-    def check_settings(self, plans: Iterable[Plan], own: Iterable[str], task: Asked, at: int) -> None:
-        """Refuse a setting that the method does not take. own: the names that its own table says, the task the rest."""
-        for plan in plans:
-            try:
-                cls = method_class(plan.method)
-            except BenchError:
-                return  # its run says so
-            with _named(f"{self.path}: task {task.name!r} for {plan.method}"):
-                params.resolve(cls, {name: value for name, value in plan.settings.items() if name not in own})
-            with _named(f"{self.path}: [[methods]] number {at}: {plan.method}"):
-                params.build(cls, plan.settings)
 
     def check(self, said: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         """Refuse a key that means nothing."""
@@ -308,13 +300,3 @@ class Reading:
             names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
             raise UsageError(f"{self.path}: {key} = {value!r} should be of type {names}")
         return value
-
-
-@contextlib.contextmanager
-def _named(where: str) -> Iterator[None]:
-    """What is wrong with a value is said with file and table."""
-    try:
-        yield
-    except UsageError as error:
-        error.args = (f"{where}: {error}",)
-        raise

@@ -174,6 +174,27 @@ def test_tasks_bring_settings_that_a_method_may_replace(tmp_path):
     assert suite.entries[0].plan.live is None
 
 
+def test_what_a_task_sets_is_for_the_methods_that_have_it(tmp_path):
+    text = """
+        [[tasks]]
+        dataset = "synthetic"
+        set = { shrink = 5, half_life = 3.0 }
+        grid = { neighbours = [1, 2] }
+        [[methods]]
+        name = "item_cf"
+        [[methods]]
+        name = "popularity"
+        """
+    entries = load_suite(write(tmp_path, text)).entries
+    assert [dict(entry.plan.settings) for entry in entries] == [
+        {"shrink": 5, "neighbours": 1},
+        {"shrink": 5, "neighbours": 2},
+        {"half_life": 3.0},
+    ]
+    with pytest.raises(UnknownName, match=r"'shrnk' of a method in .*task 'synthetic'"):
+        load_suite(write(tmp_path, text.replace("shrink", "shrnk")))
+
+
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [
