@@ -40,8 +40,8 @@ MODELS = {
     "parallel": Model(structure="parallel"),
     # Que2Search: Fast and Accurate Query and Document Understanding for Search at Facebook, KDD 2021
     "que2search": Model(structure="channels", against="batch", temperature=1 / 20, then="hardest"),
-    # Embedding-based Retrieval in Facebook Search, KDD 2020
-    "ebr": Model(loss="hinge", temperature=1.0, hard=2),
+    # Embedding-based Retrieval in Facebook Search, KDD 2020: a hundred easy to one hard, of 1,000 drawn
+    "ebr": Model(loss="hinge", temperature=1.0, hard=10),
     # Embedding-based Product Retrieval in Taobao Search (MGDSPR), KDD 2021
     "mgdspr": Model(similarity="inner", temperature=2.0, mixed_up=4),
     # A Dual Augmented Two-tower Model for Online Large-scale Recommendation (DAT), DLP-KDD 2021

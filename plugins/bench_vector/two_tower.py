@@ -25,12 +25,17 @@ class TwoTower(VectorMethod):
     which training never saw still has a vector. Deep Structured Semantic Models (CIKM 2013) with the encoder of SASRec
     (ICDM 2018) and a softmax corrected by logQ as in Sampling-Bias-Corrected Neural Modeling (RecSys 2019).
 
-    `model` makes it another of the family, by what models.py says of each: layers over the fields (dssm), their weights
-    (senet), shortcuts past them, three networks side by side (parallel), attention over channels and a second stage
-    against the hardest (que2search), hinge with hard negatives by rank (ebr), mixed-up negatives (mgdspr), vectors that
-    mimic the other tower (dat), hyperbolic distance. Departures: no user id enters; all share the encoder of histories
-    but for those that are named after theirs; a share `later` of the targets is any later item of the window rather
-    than the next, because requests may ask for more than the next item.
+    `model` makes it another of the family. Of the history's state against the sum of an item's embeddings: sasrec,
+    gru4rec (ICLR 2016), youtube_dnn (RecSys 2016), hyperbolic (distance on the hyperboloid, as CurvLearn). Of layers
+    over the fields of both towers, by cosine: dssm; senet weighs the fields first (FiBiNET, RecSys 2019); shortcut leads
+    them past layers; parallel has a cross network and FM beside the layers; dat adds vectors that mimic the other tower
+    (DLP-KDD 2021). With losses of their own: que2search (KDD 2021; channels weighed by attention, softmax in the batch,
+    in the second half of training hinge against the hardest), ebr (KDD 2020; hinge, hard negatives of ranks 101 to
+    500), mgdspr (KDD 2021; softmax at temperature 2, mixed-up negatives; several grains of the history are fields).
+
+    Departures: no user id enters; all share the encoder of histories but for those that are named after theirs; a share
+    `later` of the targets is any later item of the window rather than the next, because requests may ask for more than
+    the next item.
     """
 
     version: ClassVar[str] = "1"
