@@ -29,9 +29,9 @@ class TwoTower(VectorMethod):
     gru4rec (ICLR 2016), youtube_dnn (RecSys 2016), hyperbolic (distance on the hyperboloid, as CurvLearn). Of layers
     over the fields of both towers, by cosine: dssm; senet weighs the fields first (FiBiNET, RecSys 2019); shortcut
     leads them past layers; parallel has a cross network and FM beside the layers; dat adds vectors that mimic the other
-    tower (DLP-KDD 2021). With losses of their own: que2search (KDD 2021; channels weighed by attention, softmax in the batch,
-    in the second half of training hinge against the hardest), ebr (KDD 2020; hinge, hard negatives of ranks 101 to
-    500), mgdspr (KDD 2021; softmax at temperature 2, mixed-up negatives; several grains of the history are fields).
+    tower (DLP-KDD 2021). With losses of their own: que2search (KDD 2021; channels weighed by attention, softmax in the
+    batch, in the second half of training hinge against the hardest), ebr (KDD 2020; hinge, hard negatives of ranks 101
+    to 500), mgdspr (KDD 2021; softmax at temperature 2, mixed-up negatives; several grains of the history are fields).
 
     Departures: no user id enters; all share the encoder of histories but for those that are named after theirs; a share
     `later` of the targets is any later item of the window rather than the next, because requests may ask for more than
