@@ -25,7 +25,7 @@ from bench_neural.windows import Windows, later_share
 from bench_vector.backends import Backend, Vectors, search
 from bench_vector.hard import HardNegatives
 from bench_vector.objective import Objective
-from bench_vector.parameters import VectorParameters
+from bench_vector.parameters import VectorParameters, range_temperature
 from bench_vector.tower import Items, Towers
 
 VECTORS = 2_000  # by which alignment and uniformity are told
@@ -140,7 +140,8 @@ class VectorMethod(VectorParameters):
         model = self.settled()
         bias = ItemBias(counts) if self.bias and model.similarity == "inner" else None
         towers = self.fresh_towers(items, profiles, bias)
-        towers.divide_by(model.temperature, self.learn_temperature)
+        temperature = model.temperature if model.temperature > 0 else range_temperature(np.count_nonzero(counts))
+        towers.divide_by(temperature, self.learn_temperature)
         return towers
 
     def _validate(self, validation: Evaluation) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,13 @@ from bench_vector.objective import Aims
 from bench_vector.tower import SIMILARITIES
 
 COSINE_TEMPERATURE = 0.07
+SURE = 0.99  # a target's probability with the highest cosine, against all others with the lowest
+
+
+def range_temperature(items: int) -> float:
+    """The temperature at which cosines of 1 for the target and -1 for all other items give it a probability of SURE:
+    exp(1 / tau) / (exp(1 / tau) + (N - 1) exp(-1 / tau)) = p, so tau = 2 / log((N - 1) p / (1 - p))."""
+    return 2 / math.log(max(1, items - 1) * SURE / (1 - SURE))
 
 
 @dataclass
@@ -90,8 +98,9 @@ class VectorParameters(Indexed):
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     temperature: float = param(
         0.0,
-        help="the loss divides scores by it; 0: as the model's paper, else 1, or .07 in a softmax of cosines",
-        low=0.0,
+        help="the loss divides scores by it; 0: as the model's paper, else 1, or .07 in a softmax of cosines; -1: the one "
+        "at which the whole range of cosines gives a target a probability of .99",
+        low=-1.0,
         high=100.0,
     )
     learn_temperature: bool = param(False, help="learn the temperature, from there on")
@@ -133,6 +142,8 @@ class VectorParameters(Indexed):
             raise ParameterError(f"hard_from={self.hard_from} is after hard_to={self.hard_to}")
         if model.mixed_up and model.similarity == "hyperbolic":
             raise ParameterError("mixed_up lies between vectors by inner product: leave it out of a hyperbolic model")
+        if self.temperature < 0 and (self.temperature > -1 or model.similarity != "cosine"):
+            raise ParameterError(f"temperature={self.temperature}: -1 is for similarity=cosine, others are above 0")
         if self.correction == "streaming" and model.against != "batch":
             raise ParameterError("correction=streaming estimates how often items are in a batch: add against=batch")
 

@@ -21,6 +21,7 @@ from bench_neural.windows import Batch, Windows
 from bench_vector.hard import HardNegatives
 from bench_vector.hnswlib_index import Hnswlib
 from bench_vector.models import MODELS
+from bench_vector.parameters import range_temperature
 from bench_vector.tower import Towers
 from bench_vector.two_tower import TwoTower
 
@@ -62,6 +63,7 @@ def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
     [
         ({"loss": "bpr", "against": "catalog"}, "against=catalog is a softmax"),
         ({"correction": "streaming"}, "add against=batch"),
+        ({"temperature": -1.0}, "-1 is for similarity=cosine"),
         ({"hard": 1, "hard_from": 9, "hard_to": 8}, "hard_from=9 is after hard_to=8"),
         ({"hard": 1, "against": "catalog"}, "does not go with hard=1"),
         ({"model": "que2search", "against": "catalog"}, "does not go with a second stage"),
@@ -103,6 +105,14 @@ def test_a_temperature_is_learnt_where_asked(context: Context, learnt: bool) -> 
     method = trained(context, temperature=0.5, learn_temperature=learnt)
     moved = abs(float(method.towers_.log_temperature.detach().exp()) - 0.5)
     assert moved > 1e-5 if learnt else moved < 1e-7
+
+
+def test_a_temperature_may_come_from_the_range_of_scores(context: Context) -> None:
+    tau = range_temperature(3_401)
+    assert exp(1 / tau) / (exp(1 / tau) + 3_400 * exp(-1 / tau)) == pytest.approx(0.99)
+    method = trained(context, similarity="cosine", temperature=-1.0, epochs=1)
+    known = np.unique(make_world().training.interactions.items).size
+    assert float(method.towers_.log_temperature.exp()) == pytest.approx(range_temperature(known))
 
 
 def test_how_the_vectors_lie_is_kept(context: Context) -> None:
