@@ -98,8 +98,8 @@ class VectorParameters(Indexed):
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     temperature: float = param(
         0.0,
-        help="the loss divides scores by it; 0: as the model's paper, else 1, or .07 in a softmax of cosines; -1: the one "
-        "at which the whole range of cosines gives a target a probability of .99",
+        help="the loss divides scores by it; 0: as the model's paper, else 1, or .07 in a softmax of cosines; -1: the "
+        "one at which the whole range of cosines gives a target a probability of .99",
         low=-1.0,
         high=100.0,
     )
