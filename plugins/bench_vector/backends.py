@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,6 +84,13 @@ def rescored(
     scores = np.where(positions >= 0, scores, np.float32(-np.inf))
     order = np.argsort(-scores, 1, kind="stable")[:, :k]
     return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
+
+
+def compared(users: Vectors, vectors: Vectors, k: int, metric: Metric) -> Positions:
+    """The k nearest of all vectors, int64 [B, k], by comparing every one."""
+    measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    positions: Positions = faiss.knn(users, vectors, k, metric=measure)[1]
+    return positions
 
 
 def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort: Effort, threads: int) -> Answer:
