@@ -74,16 +74,20 @@ def flattened(users: Vectors) -> Vectors:
 def rescored(
     users: Vectors, vectors: Vectors, positions: Positions, k: int, metric: Metric
 ) -> tuple[Positions, Vectors]:
-    """The k best of positions int64 [B, K] by exact comparison, best first, -1 last; and their scores."""
-    met = vectors[np.maximum(positions, 0)]  # (B, K, D)
-    if metric == "inner":
-        scores = np.matmul(met, users[:, :, None])[:, :, 0]  # (B, K)
-    else:
-        away = met - users[:, None]
-        scores = -np.einsum("bkd,bkd->bk", away, away)
-    scores = np.where(positions >= 0, scores, np.float32(-np.inf))
-    order = np.argsort(-scores, 1, kind="stable")[:, :k]
-    return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
+    """The k best of positions int64 [B, K] (-1 where there are fewer, after all others) by exact comparison, best
+    first, -1 last; and their scores.
+
+    By faiss's kernel, which neither gathers the vectors nor sorts all: a third to a tenth of numpy's time."""
+    users, vectors = (np.ascontiguousarray(array, np.float32) for array in (users, vectors))
+    positions = np.ascontiguousarray(positions, np.int64)
+    rows, width = positions.shape
+    best = np.empty((rows, min(k, width)), np.int64)
+    scores = np.empty(best.shape, np.float32)
+    compare = faiss.knn_inner_products_by_idx if metric == "inner" else faiss.knn_L2sqr_by_idx
+    given = (faiss.swig_ptr(array) for array in (users, vectors, positions))
+    counts = (vectors.shape[1], rows, len(vectors), width, best.shape[1])
+    compare(*given, *counts, faiss.swig_ptr(scores), faiss.swig_ptr(best), width)  # its own default is no row's length
+    return best, np.where(best >= 0, scores if metric == "inner" else -scores, np.float32(-np.inf))
 
 
 def compared(users: Vectors, vectors: Vectors, k: int, metric: Metric) -> Positions:
