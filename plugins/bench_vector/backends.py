@@ -117,8 +117,11 @@ def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort:
             found = backend.nearest(users if whole else users[rows], int(depth), effort, threads)
             near = np.where(found.positions >= 0, backend.ids[found.positions], np.int32(-1))  # (B, depth)
             asked = requests if whole else requests.take(rows)
-            answer = Answer.top(near, found.scores, k, asked.exclude)
-            ids[rows], scores[rows] = answer.ids, answer.scores
+            if len(asked.exclude.values):
+                answer = Answer.top(near, found.scores, k, asked.exclude)
+                ids[rows], scores[rows] = answer.ids, answer.scores
+            else:  # as they are found, best first, and no more than k
+                ids[rows, : near.shape[1]], scores[rows, : near.shape[1]] = near, found.scores
             if work is not None and found.spent is not None:
                 work[rows] = round(found.spent / len(rows))
             else:
