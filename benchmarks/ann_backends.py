@@ -264,7 +264,7 @@ def paired(
     once = time.perf_counter() - begun
     repeats = max(1, round(0.1 / once))  # calls that are timed together
     spent: dict[str, list[float]] = {"harness": [], "library": []}
-    for _ in range(3 if once > 1 else 15):
+    for _ in range(15 if once < 1 else 3 if once < 10 else 1):
         both = dict.fromkeys(sides, 0.0)
         for side in ("harness", "library", "library", "harness"):
             begun = time.perf_counter()

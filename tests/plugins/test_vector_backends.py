@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import Answer, ParameterError, Ragged, Requests
-from bench_vector.backends import Backend, Effort, Metric, Vectors, search
+from bench_vector.backends import Backend, Effort, Metric, Vectors, rescored, search
 from bench_vector.faiss_index import Faiss
 from bench_vector.hnswlib_index import Hnswlib
 from bench_vector.indexed import FACTORIES, Indexed
@@ -166,6 +166,37 @@ def test_k_above_the_catalog_gives_all_that_there_is(name: str) -> None:
 def test_a_catalog_without_an_eligible_item_gives_nothing(name: str) -> None:
     answer = search(made(name, random_vectors(0)), random_vectors(2), asking([[], []]), 3, Effort(ef=1), threads=1)
     assert (answer.ids == -1).all()
+
+
+@pytest.mark.parametrize("metric", ["inner", "l2"])
+def test_what_is_found_is_put_in_order_by_the_vectors_themselves(metric: Metric) -> None:
+    vectors, users = random_vectors(500), random_vectors(150, 1)
+    rng = np.random.default_rng(2)
+    positions = np.argsort(rng.random((150, 500)), 1)[:, :60]
+    positions[3, 4:], positions[5] = -1, -1  # four found, and none
+    best, scores = rescored(users, vectors, positions, 9, metric)
+    expected = Answer.top(positions.astype(np.int32), every(users, vectors, positions, metric), 9)
+    np.testing.assert_array_equal(best, expected.ids)
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-4, atol=1e-5)
+    assert rescored(users, vectors, positions[:, :2], 9, metric)[0].shape == (150, 2)
+
+
+def every(users: Vectors, vectors: Vectors, positions: np.ndarray, metric: Metric) -> Vectors:
+    """Scores of positions [B, K], -inf where there is none."""
+    scores = np.take_along_axis(exact(users, vectors, metric), np.maximum(positions, 0), 1)
+    return np.where(positions >= 0, scores, -np.inf).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["flat", "hnsw", "ivf_pq"])
+def test_requests_that_exclude_and_that_do_not_are_answered_alike(name: str) -> None:
+    vectors, users = clustered(2000), random_vectors(20, 1)
+    backend = made(name, vectors)
+    nothing = search(backend, users, asking([[]] * 20), 10, MOST, 1)
+    beyond = search(backend, users, asking([[1]] * 20), 10, MOST, 1)  # an id that is not eligible
+    mixed = search(backend, users, asking([[], [1]] * 10), 10, MOST, 1)
+    np.testing.assert_array_equal(nothing.ids, beyond.ids)
+    np.testing.assert_array_equal(nothing.ids, mixed.ids)
+    np.testing.assert_array_equal(nothing.scores, mixed.scores)
 
 
 def test_the_kinds_of_index_are_what_their_names_say() -> None:
