@@ -206,7 +206,12 @@ class Zvec(OnDisk):
         collection = zvec.create_and_open(str(place), zvec.CollectionSchema("items", vectors=field))
         for at in range(0, len(shown), AT_ONCE):
             block = shown[at : at + AT_ONCE]
-            collection.insert([zvec.Doc(str(at + row), vectors={self.FIELD: one}) for row, one in enumerate(block)])
+            items = [zvec.Doc(str(at + row), vectors={self.FIELD: one}) for row, one in enumerate(block)]
+            refused = [said for said in collection.insert(items) if not said.ok()]
+            if refused:
+                raise RuntimeError(
+                    f"zvec did not take {len(refused):,} of {len(items):,} vectors: {refused[0].message()}"
+                )
         collection.optimize(zvec.OptimizeOption(concurrency=how.threads))
         collection.close()
 
