@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,16 +74,27 @@ def flattened(users: Vectors) -> Vectors:
 def rescored(
     users: Vectors, vectors: Vectors, positions: Positions, k: int, metric: Metric
 ) -> tuple[Positions, Vectors]:
-    """The k best of positions int64 [B, K] by exact comparison, best first, -1 last; and their scores."""
-    met = vectors[np.maximum(positions, 0)]  # (B, K, D)
-    if metric == "inner":
-        scores = np.matmul(met, users[:, :, None])[:, :, 0]  # (B, K)
-    else:
-        away = met - users[:, None]
-        scores = -np.einsum("bkd,bkd->bk", away, away)
-    scores = np.where(positions >= 0, scores, np.float32(-np.inf))
-    order = np.argsort(-scores, 1, kind="stable")[:, :k]
-    return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
+    """The k best of positions int64 [B, K] (-1 where there are fewer, after all others) by exact comparison, best
+    first, -1 last; and their scores.
+
+    By faiss's kernel, which neither gathers the vectors nor sorts all: a third to a tenth of numpy's time."""
+    users, vectors = (np.ascontiguousarray(array, np.float32) for array in (users, vectors))
+    positions = np.ascontiguousarray(positions, np.int64)
+    rows, width = positions.shape
+    best = np.empty((rows, min(k, width)), np.int64)
+    scores = np.empty(best.shape, np.float32)
+    compare = faiss.knn_inner_products_by_idx if metric == "inner" else faiss.knn_L2sqr_by_idx
+    given = (faiss.swig_ptr(array) for array in (users, vectors, positions))
+    counts = (vectors.shape[1], rows, len(vectors), width, best.shape[1])
+    compare(*given, *counts, faiss.swig_ptr(scores), faiss.swig_ptr(best), width)  # its own default is no row's length
+    return best, np.where(best >= 0, scores if metric == "inner" else -scores, np.float32(-np.inf))
+
+
+def compared(users: Vectors, vectors: Vectors, k: int, metric: Metric) -> Positions:
+    """The k nearest of all vectors, int64 [B, k], by comparing every one."""
+    measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    positions: Positions = faiss.knn(users, vectors, k, metric=measure)[1]
+    return positions
 
 
 def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort: Effort, threads: int) -> Answer:
@@ -98,21 +110,25 @@ def search(backend: Backend, users: Vectors, requests: Requests, k: int, effort:
     work: NDArray[np.int32] | None = np.zeros(len(users), np.int32)
     if not len(backend.ids):
         return Answer(ids, scores, work)
+    several = users.shape[1] if users.ndim == 3 else 1  # vectors a request
     depths = _depths(requests.exclude.lengths, k, len(backend.ids))
     for depth in np.unique(depths):
         alike = np.flatnonzero(depths == depth)
-        step = max(1, _CELLS // (int(depth) * (users.size // max(1, len(users) * users.shape[-1]))))
+        step = max(1, _CELLS // (int(depth) * several))
         for rows in (alike[at : at + step] for at in range(0, len(alike), step)):
             whole = len(rows) == len(users)
             asking = users if whole else users[rows]
             found = backend.nearest(asking.reshape(-1, users.shape[-1]), int(depth), effort, threads)
             positions, near_scores = found.positions, found.scores  # (B * K, depth)
-            if len(positions) > len(rows):
+            if several > 1:
                 positions, near_scores = _merged(positions, near_scores, len(rows))
             near = np.where(positions >= 0, backend.ids[positions], np.int32(-1))  # (B, depth)
             asked = requests if whole else requests.take(rows)
-            answer = Answer.top(near, near_scores, k, asked.exclude)
-            ids[rows], scores[rows] = answer.ids, answer.scores
+            if several > 1 or len(asked.exclude.values):
+                answer = Answer.top(near, near_scores, k, asked.exclude)
+                ids[rows], scores[rows] = answer.ids, answer.scores
+            else:  # as they are found, best first, and no more than k
+                ids[rows, : near.shape[1]], scores[rows, : near.shape[1]] = near, near_scores
             if work is not None and found.spent is not None:
                 work[rows] = round(found.spent / len(rows))
             else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import hnswlib
 import numpy as np
 
-from bench_vector.backends import Effort, Found, Ids, Metric, Vectors, flattened, levelled, rescored
+from bench_vector.backends import Effort, Found, Ids, Metric, Vectors, compared, flattened, levelled, rescored
 
 FILE = "hnsw.bin"
 
@@ -49,8 +49,7 @@ class Hnswlib:
         try:
             positions, _ = self.index.knn_query(asked, k, num_threads=threads)
         except RuntimeError:  # the walk could not reach k items: some stand apart from the rest
-            every = np.broadcast_to(np.arange(len(self.vectors)), (len(users), len(self.vectors)))
-            return Found(*rescored(users, self.vectors, every, k, self.metric), None)
+            positions = compared(users, self.vectors, k, self.metric)
         return Found(*rescored(users, self.vectors, positions.astype(np.int64), k, self.metric), None)
 
     def save(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FAMILIES = {path.name for path in (ROOT / "plugins").glob("bench_*")}
 SHARED = {"bench_neural", "bench_index"}
-HEAVY = {"torch", "faiss", "hnswlib"}
+HEAVY = {"torch", "faiss", "hnswlib", "usearch", "voyager", "svs", "scann", "ngtpy", "zvec"}
 
 
 def imports(path):

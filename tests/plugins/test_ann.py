@@ -8,6 +8,7 @@ import pytest
 
 from bench import Catalog, Context, DataError, Ragged, Requests
 from bench_vector.ann import Ann
+from bench_vector.libraries import LIBRARIES
 
 RNG = np.random.default_rng(1)
 ITEMS = (RNG.standard_normal((800, 16)) * RNG.uniform(0.5, 2, (800, 1))).astype(np.float32)
@@ -36,11 +37,13 @@ def near(distance: str) -> np.ndarray:
     return asked @ items.T
 
 
-@pytest.mark.parametrize("backend", ["flat", "hnsw", "ivf", "hnsw_faiss"])
+@pytest.mark.parametrize("backend", ["flat", "hnsw", "ivf", "hnsw_faiss", *LIBRARIES])
 @pytest.mark.parametrize("distance", ["euclidean", "cosine", "inner product"])
 def test_answers_are_the_nearest_by_the_data_sets_own_distance(
     context: Context, tmp_path: Path, distance: str, backend: str
 ) -> None:
+    if backend in LIBRARIES:
+        pytest.importorskip(LIBRARIES[backend].module, reason=f"pip install 'bench[{backend}]'")
     method = Ann(backend=backend, ef=800, probes=100)
     eligible = np.arange(0, 800, 2, dtype=np.int32)
     method.index(Catalog(800, vectors=ITEMS, distance=distance, eligible=eligible), context)

@@ -1,18 +1,19 @@
 """The index back ends against exact search, behind one interface and saved and loaded."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench import Answer, ParameterError, Ragged, Requests
-from bench_vector.backends import Backend, Effort, Metric, Vectors, search
+from bench_vector.backends import Backend, Effort, Metric, Vectors, rescored, search
 from bench_vector.faiss_index import Faiss
 from bench_vector.hnswlib_index import Hnswlib
 from bench_vector.indexed import FACTORIES, Indexed
+from bench_vector.libraries import LIBRARIES
 
-BACKENDS = ("hnsw", *FACTORIES)
+BACKENDS = ("hnsw", *FACTORIES, *LIBRARIES)
+DIFFERENT = ("scann", "zvec")  # from build to build: neither takes a seed
 MOST = Effort(ef=2000, probes=200, refine=40)
 
 
@@ -28,7 +29,14 @@ def clustered(count: int) -> Vectors:
     return (near * rng.uniform(0.5, 2, (count, 1))).astype(np.float32)
 
 
+def needed(name: str) -> None:
+    """Skip where the library of the back end is not installed."""
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name].module, reason=f"pip install 'bench[{name}]'")
+
+
 def made(name: str, vectors: Vectors, metric: Metric = "inner") -> Backend:
+    needed(name)
     ids = np.arange(len(vectors), dtype=np.int32) * 3  # only each third item is eligible
     return Indexed(backend=name, m=16, code_bytes=8).built(vectors, ids, 0, metric)
 
@@ -81,19 +89,22 @@ def test_more_effort_finds_more(name: str) -> None:
 def test_what_is_saved_answers_as_before_with_the_effort_of_the_query(
     name: str, metric: Metric, tmp_path: Path
 ) -> None:
+    needed(name)
     vectors, users = clustered(2000), random_vectors(20, 1)
     how = Indexed(backend=name, code_bytes=8)
     ids = np.arange(2000, dtype=np.int32)
     backend = how.built(vectors, ids, 3, metric)
     for effort in (Effort(400, 50, 20), Effort(12, 2, 2)):  # the index in memory has met another effort before
         found = backend.nearest(users, 10, effort, 1)
-        backend.save(tmp_path)
-        again = how.opened(vectors, ids, tmp_path, metric).nearest(users, 10, effort, 1)
+        folder = tmp_path / str(effort.ef)
+        folder.mkdir()
+        backend.save(folder)
+        again = how.opened(vectors, ids, folder, metric).nearest(users, 10, effort, 1)
         assert (again.positions == found.positions).all() and again.spent == found.spent
         np.testing.assert_array_equal(again.scores, found.scores)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name not in DIFFERENT])
 def test_the_same_vectors_and_seed_make_the_same_index(name: str) -> None:
     vectors, users = clustered(2000), random_vectors(20, 1)
     first, second = (made(name, vectors).nearest(users, 20, Effort(20, 4, 2), 1) for _ in range(2))
@@ -140,22 +151,52 @@ def test_too_few_vectors_for_a_quantiser_are_named() -> None:
         made("ivf_pq", random_vectors(50))
 
 
-GRAPHS: list[Callable[[int], Backend]] = [lambda count: made("flat", random_vectors(count))]
-GRAPHS += [lambda count: made("hnsw", random_vectors(count)), lambda count: made("hnsw_faiss", random_vectors(count))]
+SMALL = ("flat", "hnsw", "hnsw_faiss", *LIBRARIES)
 
 
-@pytest.mark.parametrize("small", GRAPHS, ids=["flat", "hnsw", "hnsw_faiss"])
-def test_k_above_the_catalog_gives_all_that_there_is(small: Callable[[int], Backend]) -> None:
-    answer = search(small(7), random_vectors(2), asking([[0, 3], []]), 9, Effort(ef=1), threads=1)
+@pytest.mark.parametrize("name", SMALL)
+def test_k_above_the_catalog_gives_all_that_there_is(name: str) -> None:
+    answer = search(made(name, random_vectors(7)), random_vectors(2), asking([[0, 3], []]), 9, Effort(ef=1), threads=1)
     assert answer.ids.shape == (2, 9)
     assert sorted(answer.ids[0])[:4] == [-1] * 4 and (answer.ids[0] >= 0).sum() == 5
     assert (answer.ids[1] >= 0).sum() == 7
 
 
-@pytest.mark.parametrize("small", GRAPHS, ids=["flat", "hnsw", "hnsw_faiss"])
-def test_a_catalog_without_an_eligible_item_gives_nothing(small: Callable[[int], Backend]) -> None:
-    answer = search(small(0), random_vectors(2), asking([[], []]), 3, Effort(ef=1), threads=1)
+@pytest.mark.parametrize("name", SMALL)
+def test_a_catalog_without_an_eligible_item_gives_nothing(name: str) -> None:
+    answer = search(made(name, random_vectors(0)), random_vectors(2), asking([[], []]), 3, Effort(ef=1), threads=1)
     assert (answer.ids == -1).all()
+
+
+@pytest.mark.parametrize("metric", ["inner", "l2"])
+def test_what_is_found_is_put_in_order_by_the_vectors_themselves(metric: Metric) -> None:
+    vectors, users = random_vectors(500), random_vectors(150, 1)
+    rng = np.random.default_rng(2)
+    positions = np.argsort(rng.random((150, 500)), 1)[:, :60]
+    positions[3, 4:], positions[5] = -1, -1  # four found, and none
+    best, scores = rescored(users, vectors, positions, 9, metric)
+    expected = Answer.top(positions.astype(np.int32), every(users, vectors, positions, metric), 9)
+    np.testing.assert_array_equal(best, expected.ids)
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-4, atol=1e-5)
+    assert rescored(users, vectors, positions[:, :2], 9, metric)[0].shape == (150, 2)
+
+
+def every(users: Vectors, vectors: Vectors, positions: np.ndarray, metric: Metric) -> Vectors:
+    """Scores of positions [B, K], -inf where there is none."""
+    scores = np.take_along_axis(exact(users, vectors, metric), np.maximum(positions, 0), 1)
+    return np.where(positions >= 0, scores, -np.inf).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["flat", "hnsw", "ivf_pq"])
+def test_requests_that_exclude_and_that_do_not_are_answered_alike(name: str) -> None:
+    vectors, users = clustered(2000), random_vectors(20, 1)
+    backend = made(name, vectors)
+    nothing = search(backend, users, asking([[]] * 20), 10, MOST, 1)
+    beyond = search(backend, users, asking([[1]] * 20), 10, MOST, 1)  # an id that is not eligible
+    mixed = search(backend, users, asking([[], [1]] * 10), 10, MOST, 1)
+    np.testing.assert_array_equal(nothing.ids, beyond.ids)
+    np.testing.assert_array_equal(nothing.ids, mixed.ids)
+    np.testing.assert_array_equal(nothing.scores, mixed.scores)
 
 
 def test_the_kinds_of_index_are_what_their_names_say() -> None:
