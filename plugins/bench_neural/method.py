@@ -26,16 +26,26 @@ from bench_neural.windows import Batch, Windows
 
 
 @dataclass
-class EncoderMethod:
-    """Parameters of a `Network` whose scorer is the inner product, and of its training; a method is a subclass with
-    hooks and parameters of its own."""
+class Learning:
+    """Parameters of embeddings, of what a batch is contrasted with, and of the training loop: those of every neural
+    method."""
 
     dim: int = param(64, help="length of item vectors and user states", low=1, high=4096, sweep=(32, 64, 128))
     length: int = param(100, help="newest items of a history that the user network reads", low=1, high=10_000)
-    blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
-    heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
-    dropout: float = param(0.2, help="share of the user network's activations dropped in training", low=0.0, high=0.9)
+    dropout: float = param(
+        0.2,
+        help="share of the user network's activations dropped in training",
+        low=0.0,
+        high=0.9,
+        sweep=(0.1, 0.2, 0.3),
+    )
     id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
+    id_scale: float = param(
+        0.1,
+        help="size of the items' own embeddings at first, so that side information speaks first",
+        low=0.0,
+        high=10.0,
+    )
     later: float = param(
         -1.0,
         help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
@@ -45,13 +55,14 @@ class EncoderMethod:
     negatives: int = param(256, help="items drawn for a batch", low=1, high=1_000_000)
     power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.25, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
-    id_scale: float = param(
-        0.1,
-        help="size of the items' own embeddings at first, so that side information speaks first",
-        low=0.0,
-        high=10.0,
+    learning_rate: float = param(
+        3e-3,
+        help="AdamW's step size at first; it falls to a twentieth",
+        low=1e-6,
+        high=1.0,
+        log=True,
+        sweep=(1e-3, 3e-3, 1e-2),
     )
-    learning_rate: float = param(3e-3, help="AdamW's step size at first; it falls to a twentieth", low=1e-6, high=1.0)
     weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
     batch: int = param(64, help="windows a batch", low=1, high=100_000)
     epochs: int = param(
@@ -65,6 +76,15 @@ class EncoderMethod:
         high=10_000,
     )
     seconds: float = param(600.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
+
+
+@dataclass
+class EncoderMethod(Learning):
+    """Parameters of a `Network` whose scorer is the inner product, and of its training; a method is a subclass with
+    hooks and parameters of its own."""
+
+    blocks: int = param(2, help="transformer blocks of the user network", low=1, high=64)
+    heads: int = param(2, help="attention heads of the user network, a divisor of dim", low=1, high=64)
 
     network_: Network = field(init=False, repr=False)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import ParameterError, param
+from bench_neural.method import Learning
 from bench_neural.moments import FULL_SOFTMAX_ITEMS
 from bench_vector.indexed import Indexed
 from bench_vector.models import Model
@@ -26,24 +27,12 @@ def range_temperature(items: int) -> float:
 
 
 @dataclass
-class VectorParameters(Indexed):
+class VectorParameters(Indexed, Learning):
     """Parameters of vectors, of what they learn, and of the index over them; a method is a subclass.
 
     "auto" and -1 stand for what the model's paper does: see `stands_for`.
     """
 
-    dim: int = param(64, help="length of embeddings and vectors", low=1, high=4096, sweep=(32, 64, 128))
-    length: int = param(100, help="newest items of a history that are read", low=1, high=10_000)
-    dropout: float = param(
-        0.2, help="share of activations dropped in training", low=0.0, high=0.9, sweep=(0.1, 0.2, 0.3)
-    )
-    id_dropout: float = param(0.02, help="share of item ids hidden in training, for new items' sake", low=0.0, high=1.0)
-    id_scale: float = param(
-        0.1,
-        help="size of the items' own embeddings at first, so that side information speaks first",
-        low=0.0,
-        high=10.0,
-    )
     similarity: str = param(
         "auto",
         help="how vectors are compared, in the loss and in the index: inner product, cosine, or minus their "
@@ -51,12 +40,6 @@ class VectorParameters(Indexed):
         choices=("auto", *SIMILARITIES),
     )
     bias: bool = param(True, help="similarity=inner: add to each item's score one learnt number, at first by frequency")
-    later: float = param(
-        -1.0,
-        help="share of targets that are any later item, not the next one; -1: half where requests have several targets",
-        low=-1.0,
-        high=1.0,
-    )
     loss: str = param(
         "auto",
         help="softmax; bce: cross-entropy one by one, against one negative; gbce: against all that are drawn, "
@@ -94,7 +77,6 @@ class VectorParameters(Indexed):
         high=10_000,
     )
     calibration: float = param(0.75, help="of loss=gbce, its t: 0 none, 1 all", low=0.0, high=1.0)
-    power: float = param(0.75, help="negatives are drawn by frequency to this power", low=0.0, high=1.0)
     uniform: float = param(0.1, help="share of negatives drawn evenly instead", low=0.0, high=1.0)
     temperature: float = param(
         0.0,
@@ -104,21 +86,6 @@ class VectorParameters(Indexed):
         high=100.0,
     )
     learn_temperature: bool = param(False, help="learn the temperature, from there on")
-    learning_rate: float = param(
-        3e-3,
-        help="AdamW's step size at first; it falls to a twentieth",
-        low=1e-6,
-        high=1.0,
-        log=True,
-        sweep=(1e-3, 3e-3, 1e-2),
-    )
-    weight_decay: float = param(0.0, help="AdamW's weight decay", low=0.0, high=1.0)
-    batch: int = param(64, help="windows a batch", low=1, high=100_000)
-    epochs: int = param(
-        0, help="passes over the training data; 0: one for eight interactions an item, 3 to 20", low=0, high=10_000
-    )
-    patience: int = param(4, help="epochs without a better validation recall@50 before it stops", low=1, high=10_000)
-    seconds: float = param(400.0, help="training begins no batch after so long; 0: no limit", low=0.0, high=1e7)
 
     def __post_init__(self) -> None:
         """Raises ParameterError where parameters do not go with one another."""
