@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from bench_vector.backends import Effort, Positions, Vectors, compared
+from bench_vector.backends import Effort, Found, Positions, Vectors, compared
 from bench_vector.library import Build, Library, OnDisk
 
 CODES = 16  # of 4 bits: fewer vectors than that teach ScaNN no code
@@ -134,15 +135,25 @@ class Scann(Library):
         else:
             self.index = builder.score_brute_force().build()
 
+    def nearest(self, users: Vectors, k: int, effort: Effort, threads: int) -> Found:
+        """Its own scores: it has put what it found in order by the vectors, as `rescored` would once more."""
+        positions, scores = self.asked(np.ascontiguousarray(users, np.float32), k, effort, threads)
+        there = np.isfinite(scores)
+        scores = scores if self.metric == "inner" else -scores
+        return Found(
+            np.where(there, positions.astype(np.int64), -1), np.where(there, scores, np.float32(-np.inf)), None
+        )
+
     def near(self, asked: Vectors, k: int, effort: Effort, threads: int) -> tuple[Positions, int | None]:
+        return self.nearest(asked, k, effort, threads).positions, None
+
+    def asked(self, users: Vectors, k: int, effort: Effort, threads: int) -> tuple[NDArray[np.uint32], Vectors]:
+        """Positions [B, k] and what it says of them: inner products, or squared distances."""
         depth = min(len(self.ids), k * effort.refine)
         if threads == 1:
-            positions, scores = self.index.search_batched(asked, k, depth, effort.probes)
-        else:
-            self.index.set_num_threads(threads)
-            share = -(-len(asked) // threads)
-            positions, scores = self.index.search_batched_parallel(asked, k, depth, effort.probes, share)
-        return np.where(np.isfinite(scores), positions.astype(np.int64), -1), None
+            return self.index.search_batched(users, k, depth, effort.probes)
+        self.index.set_num_threads(threads)
+        return self.index.search_batched_parallel(users, k, depth, effort.probes, -(-len(users) // threads))
 
     def write(self, folder: Path) -> None:
         (folder / self.FOLDER).mkdir(exist_ok=True)

@@ -34,7 +34,8 @@ class Library(ABC):
     """An index of a library over vectors float32 [C, D].
 
     Graphs compare distances, inner products made such (`levelled`). What is found is scored by the vectors themselves,
-    so that no library's own scores show. The effort is given with each search, so it cannot be lost with a file.
+    so that no library's own scores show, unless its class says so. The effort is given with each search, so it cannot
+    be lost with a file.
     """
 
     module: ClassVar[str]
