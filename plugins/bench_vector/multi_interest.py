@@ -27,6 +27,8 @@ POOL = 4  # times as many candidates as answers, among which diversity chooses
 class MultiInterest(VectorMethod):
     """Several vectors a request, from the items met alone, and their exact or approximate neighbours merged."""
 
+    work_unit: ClassVar[str] = "vectors compared"
+
     interests: int = param(4, help="vectors a request", low=1, high=64, sweep=(2, 4, 8))
     moments: int = param(16, help="moments of a window that are learnt from", low=1, high=10_000)
     rounds: int = param(3, help="of dynamic routing", low=1, high=100)
