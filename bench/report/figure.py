@@ -12,7 +12,8 @@
 
 A measurement is a metric of the test part ("recall@50", "recall@50/new"), one of the exact answers' ("oracle@50" is
 their recall, "index_loss@50"), any path into the record ("oracle.coverage@50", "latency_ms.p50", "task.items",
-"phases.index.seconds"), "memory" (bytes, the largest phase) or "seconds" (of the phases that the task names).
+"phases.index.seconds"), "milestone.largest path" (what the method told last under that name), "memory" (bytes, the
+largest phase) or "seconds" (of the phases that the task names).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ PATHS = (
     ),
     *(f"live.{name}" for name in ("remove", "added", "removed", "dropped_targets", "requests_without_target")),
 )  # fmt: skip
-AUDITED = ("task.audit.", "task.dropped_targets.")  # whatever was counted
+OPEN = ("task.audit.", "task.dropped_targets.", "milestone.")  # whatever was counted, and a method's own
 OF_ALL_ANSWERS = ("coverage", "gini")  # which the oracle's are not asked for
 SHORT: Mapping[str, Iterable[str]] = {
     **{name: GROUPS if name == "recall" else () for name in METRICS},
@@ -61,7 +61,7 @@ class Known:
                 raise UsageError(f"{place} names {name!r}, but ks = {sorted(self.ks)} there lacks {depth or 'k'}")
             if slash and group not in HEADS[head]:
                 raise UnknownName(f"group in {place}", group, HEADS[head])
-        elif name not in PATHS and not name.startswith(AUDITED):
+        elif name not in PATHS and not name.startswith(OPEN):
             k = depth if depth in map(str, self.ks) else max(self.ks, default=50)
             added = catalog.entries(catalog.METRICS)
             if name.removeprefix("metrics.").removeprefix("validation.") not in added:

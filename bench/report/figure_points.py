@@ -148,6 +148,8 @@ def measure(record: Record, name: str, phases: Iterable[str] = ()) -> Measured |
         spent = [number(lookup(record, "phases", phase, "seconds")) for phase in phases]
         known = [seconds for seconds in spent if seconds is not None]
         found = sum(known) if known else None
+    elif name.startswith("milestone."):
+        found = _reached(record, name.partition(".")[2])
     elif head in ORACLE:
         found = lookup(record, "oracle", f"{'recall' if head == 'oracle' else head}@{rest}")
     elif name.partition(".")[0] == "params":
@@ -160,6 +162,19 @@ def measure(record: Record, name: str, phases: Iterable[str] = ()) -> Measured |
     if value is None or np.isnan(value):
         return None
     return Measured(value, number(lookup({"of": found}, "of", "low")), number(lookup({"of": found}, "of", "high")))
+
+
+def _reached(record: Record, name: str) -> object:
+    """The value of this name in the last milestone that has it, of any phase."""
+    phases = lookup(record, "phases")
+    passed = [one for phase in (phases.values() if isinstance(phases, Mapping) else ()) for one in _milestones(phase)]
+    values = [one[name] for one in passed if name in one]
+    return values[-1] if values else None
+
+
+def _milestones(phase: object) -> Sequence[Mapping[str, object]]:
+    said = phase.get("milestones", []) if isinstance(phase, Mapping) else []
+    return [one for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
 
 
 def table(drawing: Drawing) -> str:

@@ -27,6 +27,8 @@ NAMES = {
 
 def axis(name: str) -> str:
     """A measurement as the title of its panel or axis."""
+    if name.startswith("milestone."):
+        return name.partition(".")[2]
     metric, _, group = name.partition("/")
     of = f", {GROUPS.get(group, group)}" if group else ""
     if found := re.fullmatch(r"phases\.(\w+)\.seconds", name):

@@ -231,8 +231,8 @@ def test_a_search_draws_nothing_that_the_exact_back_end_does_not_read():
     [
         ("dvf-structure", 14, 14), ("dvf-index", 3, 45), ("dvf-adversarial", 9, 27), ("dvf-beam", 3, 45),
         ("dvf-ablation", 12, 63), ("dvf-fresh", 6, 9), ("dvf-scale", 4, 4), ("tree-structure", 30, 120),
-        ("tree-training", 30, 30), ("tree-rounds", 7, 7), ("tree-beam", 9, 54), ("dr-paths", 15, 75),
-        ("dr-penalty", 15, 15), ("dr-rounds", 6, 6), ("dr-rerank", 6, 57), ("dr-generative", 9, 18),
+        ("tree-training", 30, 30), ("tree-rounds", 7, 7), ("tree-beam", 9, 54), ("dr-paths", 5, 25),
+        ("dr-penalty", 5, 5), ("dr-rounds", 6, 6), ("dr-rerank", 2, 19), ("dr-generative", 3, 6),
         ("dr-baselines", 12, 12),
     ],
 )  # fmt: skip

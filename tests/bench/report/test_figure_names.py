@@ -9,6 +9,7 @@ from bench.errors import UnknownName, UsageError
 from bench.report.figure import read_figure
 from bench.report.figure_names import Known
 from bench.report.figure_points import measure
+from bench.report.figure_words import axis
 
 RESULTS = Path(__file__).parents[3] / "results"
 
@@ -54,6 +55,20 @@ def test_every_number_of_a_record_may_be_drawn(published):
     for name, record in names.items():
         assert measure(record, name) is not None
         known.check(name, "y")
+
+
+def test_the_last_milestone_of_a_name_may_be_drawn():
+    rounds = [
+        {"name": "round 1", "largest path": 9},
+        {"name": "round 2", "largest path": 4},
+        {"name": "end", "loss": 1},
+    ]
+    record = {"phases": {"train": {"seconds": 2.0, "milestones": rounds}, "index": {"seconds": 1.0}, "query": None}}
+    assert measure(record, "milestone.largest path").value == 4
+    assert measure(record, "milestone.loss").value == 1
+    assert measure(record, "milestone.others") is None
+    Known("suite.toml", {10}, {"dvf"}, {"synthetic"}).check("milestone.largest path", "y")
+    assert axis("milestone.largest path") == "largest path"
 
 
 def numbers(found, path):
