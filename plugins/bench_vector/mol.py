@@ -32,7 +32,8 @@ class MoL(Indexed, EncoderMethod):
     s = sum_k g_k(u, x) <u_k, x_k> + c over the encoder of SASRec; the first stage finds each component's neighbours in
     an index of its own, `refine` for each item asked for, the second computes the whole score of them. The plain inner
     product is learnt beside it at every moment of a window. Departures: bench_neural.scorers says those of the gates;
-    the first stage is the components' own rather than a further, smaller inner product (h-indexer).
+    the first stage is the components' own rather than a further, smaller inner product (h-indexer). It is indexed and
+    searched on the CPU wherever it was trained.
     """
 
     version: ClassVar[str] = "1"
@@ -75,10 +76,10 @@ class MoL(Indexed, EncoderMethod):
     @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
         use_threads(context.threads)
-        self.network_.encoder.bind(catalog)
+        self.network_.cpu().encoder.bind(catalog)
         ids = catalog.candidates()
         with torch.inference_mode():
-            self.vectors_ = self.network_.items().cpu()
+            self.vectors_ = self.network_.items()
             table = self._sides(ids)
             vectors = component_vectors(self._scorer, table)
         found = tuple(self.built(one, ids, context.seed) for one in vectors)
@@ -112,7 +113,7 @@ class MoL(Indexed, EncoderMethod):
     @hookimpl
     def load(self, folder: Path, phase: str, context: Context) -> None:
         if phase == "train":
-            self.network_ = self.load_network(folder, context)
+            self.network_ = self.load_network(folder, context).cpu()
         else:
             self.vectors_ = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False))
             ids, table = np.load(folder / "ids.npy", allow_pickle=False), load_table(folder / "table.npy", "cpu")
