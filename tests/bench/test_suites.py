@@ -230,7 +230,7 @@ def test_a_search_draws_nothing_that_the_exact_back_end_does_not_read():
     ("name", "trained", "runs"),
     [
         ("dvf-structure", 14, 14), ("dvf-index", 3, 45), ("dvf-adversarial", 9, 27), ("dvf-beam", 3, 45),
-        ("dvf-ablation", 12, 63), ("dvf-fresh", 6, 9), ("dvf-scale", 4, 4), ("tree-structure", 30, 120),
+        ("dvf-ablation", 4, 21), ("dvf-fresh", 6, 9), ("dvf-scale", 4, 4), ("tree-structure", 30, 120),
         ("tree-training", 30, 30), ("tree-rounds", 7, 7), ("tree-beam", 9, 54), ("dr-paths", 5, 25),
         ("dr-penalty", 5, 5), ("dr-rounds", 6, 6), ("dr-rerank", 2, 19), ("dr-generative", 3, 6),
         ("dr-baselines", 12, 12),
