@@ -23,7 +23,7 @@ from bench_neural.validation import Validation
 from bench_neural.windows import Batch, Windows, later_share
 from bench_vector.backends import search
 from bench_vector.prerank import CROSSED, Explorer, PreRanker, Sides, chosen, cost, gathered
-from bench_vector.tower import Items, Towers, met_before
+from bench_vector.tower import ITEMS_AT_ONCE, Items, Towers, met_before
 from bench_vector.two_tower import TwoTower
 
 _CELLS = 1 << 23  # numbers of candidates held at once
@@ -112,7 +112,9 @@ class Cascade(TwoTower):
             places = torch.from_numpy(validation.candidates).to(slices.device)
 
             def scores_of(requests: Requests) -> Tensor:
-                return self._scores(ranker, requests, items, slices, places.expand(len(requests), -1))
+                return self._scores(
+                    ranker, self._asking(requests, items), items, slices, places.expand(len(requests), -1)
+                )
 
             return validation.recall(scores_of)
 
@@ -127,11 +129,13 @@ class Cascade(TwoTower):
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
         use_threads(context.threads)
-        users, depth = self._users(requests), min(self.ratio * k, len(self.index_.ids))
-        found = search(self.index_, users, requests, depth, self.effort(), context.threads)
+        depth = min(self.ratio * k, len(self.index_.ids))
         with torch.inference_mode():
+            asking = self._asking(requests, self.items_)
+            users = asking[1].cpu().numpy()
+            found = search(self.index_, users, requests, depth, self.effort(), context.threads)
             places = torch.from_numpy(found.ids.astype(np.int64)).clamp(min=0).to(self.slices_.device)
-            scores = self._scores(self.ranker_, requests, self.items_, self.slices_, places).cpu().numpy()
+            scores = self._scores(self.ranker_, asking, self.items_, self.slices_, places).cpu().numpy()
         work = np.count_nonzero(found.ids >= 0, axis=1).astype(np.int32)
         return Answer.top(found.ids, scores, k, work=work)
 
@@ -141,7 +145,8 @@ class Cascade(TwoTower):
         where = torch.from_numpy(np.asarray(items, np.int64)).to(self.slices_.device)
         with torch.inference_mode():
             places = where.expand(len(requests), -1)
-            scores = self._scores(self.ranker_, requests, self.items_, self.slices_, places)
+            asking = self._asking(requests, self.items_)
+            scores = self._scores(self.ranker_, asking, self.items_, self.slices_, places)
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found
 
@@ -149,18 +154,21 @@ class Cascade(TwoTower):
         """The ranker's item side (N, h) of the bound catalog."""
         encoder = self.towers_.encoder
         every = torch.arange(encoder.size, device=encoder.rows.device)
-        parts = [ranker.item_side(encoder.fields(ids)) for ids in every.split(1 << 16)]
-        return torch.cat(parts) if parts else encoder.ids.new_zeros(0, self.hidden)
+        return torch.cat([ranker.item_side(encoder.fields(ids)) for ids in every.split(ITEMS_AT_ONCE)])
 
-    def _scores(self, ranker: PreRanker, requests: Requests, items: Items, slices: Tensor, places: Tensor) -> Tensor:
-        """Scores (B, C) of each request's candidates, places int64 (B, C) in the catalog."""
-        read = self.towers_.read(requests, items.embeddings)
-        sides = sides_of(self.towers_, *read, self.length)
-        users = self.towers_.asked(*read)[:, 0]  # (B, D)
+    def _asking(self, requests: Requests, items: Items) -> tuple[Sides, Tensor]:
+        """What pre-ranking knows of the requests, and their towers' vectors (B, D)."""
+        return asked_with(self.towers_, *self.towers_.read(requests, items.embeddings), self.length)
+
+    def _scores(
+        self, ranker: PreRanker, asking: tuple[Sides, Tensor], items: Items, slices: Tensor, places: Tensor
+    ) -> Tensor:
+        """Scores (B, C) of each request's candidates, places int64 (B, C) in the catalog; asking: see `_asking`."""
+        sides, users = asking
         wide = places.shape[1] * (self.dim + self.hidden + self.length)
         step = max(1, _CELLS // max(1, wide))
         parts = []
-        for rows in (slice(at, at + step) for at in range(0, len(requests), step)):
+        for rows in (slice(at, at + step) for at in range(0, len(users), step)):
             some = places[rows]
             base = torch.bmm(gathered(items.vectors, some), users[rows, :, None])[:, :, 0]
             near = gathered(items.embeddings, some)
@@ -189,9 +197,13 @@ class Cascade(TwoTower):
             self.slices_ = torch.from_numpy(np.load(folder / "slices.npy", allow_pickle=False)).to(device)
 
 
-def sides_of(towers: Towers, history: Tensor, codes: Tensor, weights: Tensor, now: Tensor, length: int) -> Sides:
-    """What pre-ranking knows at the chosen moments, given as `Towers.asked` takes them."""
-    return Sides(towers.user_fields(history, codes, weights, now), *met_before(history, now, length))
+def asked_with(
+    towers: Towers, history: Tensor, codes: Tensor, weights: Tensor, now: Tensor, length: int
+) -> tuple[Sides, Tensor]:
+    """What pre-ranking knows at the chosen moments, given as `Towers.asked` takes them, and the towers' vectors (P, D)
+    there: the history is encoded once for both."""
+    fields = towers.user_fields(history, codes, weights, now)
+    return Sides(fields, *met_before(history, now, length)), towers.compared_users(towers.user_vectors(fields))
 
 
 class PreRanking:
@@ -214,8 +226,7 @@ class PreRanking:
             items, fields = towers.items(needed), towers.encoder.fields(needed)
             history = functional.embedding(torch.searchsorted(needed, batch.history), items.embeddings)
             codes, weights = towers.users.codes[batch.users], towers.users.weights[batch.users]
-            sides = sides_of(towers, history, codes, weights, now, towers.users.length)
-            users = towers.asked(history, codes, weights, now)[:, 0]
+            sides, users = asked_with(towers, history, codes, weights, now, towers.users.length)
             places = torch.cat([targets[:, None], found.ids.expand(len(targets), -1)], 1)  # (P, 1 + S)
             places = torch.searchsorted(needed, places)
             base = torch.bmm(gathered(items.vectors, places), users[:, :, None])[:, :, 0]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from bench_neural.encoders import ItemBias, ItemEncoder
+from bench_neural.scorers import ABSENT
 from bench_neural.users import UserEncoder
 from bench_vector.tower import Towers, met_before
 
-ABSENT = -1e4  # the logit of a behaviour that is not there
 SPREAD = 1.0  # of the routing's first logits, where interests share one map
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ABSENT = -1e4  # the logit of a behaviour that is not there
+from bench_neural.scorers import ABSENT
+
 SHORT = 8  # newest behaviours that the short attention looks at
 CROSSED = ("state x item", "newest x item", "attention to the newest", "attention to all")
 

@@ -27,10 +27,6 @@ class Items(NamedTuple):
     embeddings: Tensor
     vectors: Tensor
 
-    def at(self, places: Tensor) -> Items:
-        """Some of them, int64 (m,)."""
-        return Items(*(functional.embedding(places, part) for part in self))
-
 
 class Towers(nn.Module):
     """An item tower and a user tower; a request has K vectors, and its best inner product with an item's is the score.
@@ -75,7 +71,7 @@ class Towers(nn.Module):
     def catalog_items(self) -> Items:
         """All of the bound catalog, a block at a time: what the layers within need stays small."""
         every = torch.arange(self.encoder.size, device=self.log_temperature.device)
-        parts = [self.items(ids) for ids in every.split(ITEMS_AT_ONCE)] or [self.items(every)]
+        parts = [self.items(ids) for ids in every.split(ITEMS_AT_ONCE)]
         return Items(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     @property
