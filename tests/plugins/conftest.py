@@ -1,7 +1,16 @@
+import logging
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bench import Catalog, Categorical, Evaluation, Interactions, Ragged, Requests, TrainingData
+from bench import Catalog, Categorical, Context, Evaluation, Interactions, Ragged, Requests, TrainingData
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    """What a method's hooks are called with: seed 1, one thread of the CPU, nobody who listens."""
+    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The method over stored vectors, through the harness's own catalogs and requests."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,6 @@ from bench_vector.libraries import LIBRARIES
 RNG = np.random.default_rng(1)
 ITEMS = (RNG.standard_normal((800, 16)) * RNG.uniform(0.5, 2, (800, 1))).astype(np.float32)
 ASKED = RNG.standard_normal((30, 16)).astype(np.float32)
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
 
 
 def requests() -> Requests:

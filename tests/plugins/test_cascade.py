@@ -1,8 +1,6 @@
 """Retrieval and pre-ranking together."""
 
 import dataclasses
-import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +13,6 @@ from bench_vector.cascade import Cascade
 from bench_vector.prerank import CROSSED, Explorer, PreRanker, Sides, chosen, cost, crossed
 
 SMALL = {"dim": 8, "length": 12, "blocks": 1, "epochs": 1, "negatives": 20, "ranked": 10, "hidden": 16, "passes": 1}
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
 
 
 @pytest.mark.parametrize(

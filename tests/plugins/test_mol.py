@@ -1,6 +1,5 @@
 """The mixture of logits and its two stages."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from bench import Context
 from bench.testing import check_method
 from bench.testing.world import make_world
-from bench_neural.scorers import MixtureOfLogits
+from bench_neural.scorers import Asked, MixtureOfLogits
 from bench_vector.backends import Effort
 from bench_vector.faiss_index import Faiss
 from bench_vector.mixture import Mixture, asking, component_vectors
@@ -24,17 +23,17 @@ def test_mol_keeps_the_contract(settings: dict[str, object]) -> None:
     check_method(MoL, {**SMALL, **settings})
 
 
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
+def mixed(seed: int, items: int) -> tuple[MixtureOfLogits, torch.Tensor, Asked]:
+    """A random mixture of three, the item side of so many items, and what twenty requests ask."""
+    torch.manual_seed(seed)
+    scorer = MixtureOfLogits(6, 3).eval()
+    table = scorer.items(torch.randn(items, 7))
+    return scorer, table, scorer.asked(torch.randn(20, 6), torch.zeros(20, 0, 12), torch.zeros(20, 0, dtype=torch.long))
 
 
 def test_candidates_of_each_component_lead_to_the_best(context: Context) -> None:
-    torch.manual_seed(3)
-    scorer = MixtureOfLogits(6, 3).eval()
     with torch.inference_mode():
-        table = scorer.items(torch.randn(400, 7))
-        asked = scorer.asked(torch.randn(20, 6), torch.zeros(20, 0, 12), torch.zeros(20, 0, dtype=torch.long))
+        scorer, table, asked = mixed(3, 400)
         exact = scorer.block(asked, table).numpy()
         ids = np.arange(400, dtype=np.int32)
         found = tuple(Faiss.build(one, ids, "Flat") for one in component_vectors(scorer, table))
@@ -52,11 +51,8 @@ def test_candidates_of_each_component_lead_to_the_best(context: Context) -> None
 
 
 def test_what_no_list_holds_scores_no_more_than_the_largest_last_value(context: Context) -> None:
-    torch.manual_seed(4)
-    scorer = MixtureOfLogits(6, 3).eval()
     with torch.inference_mode():
-        table = scorer.items(torch.randn(300, 7))
-        asked = scorer.asked(torch.randn(20, 6), torch.zeros(20, 0, 12), torch.zeros(20, 0, dtype=torch.long))
+        scorer, table, asked = mixed(4, 300)
         exact = scorer.block(asked, table).numpy()
         parts = asked.parts[0].numpy()
         products = np.stack(

@@ -1,8 +1,6 @@
 """MIND, ComiRec and what they are made of."""
 
-import logging
 from math import log
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +16,6 @@ from bench_vector.interests import DynamicRouting, InterestTowers, SelfAttention
 from bench_vector.multi_interest import ComiRec, Mind
 
 SMALL = {"dim": 8, "length": 12, "epochs": 2, "negatives": 20, "interests": 3}
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The two-tower method through its hooks."""
 
 import dataclasses
-import logging
 from math import acosh, asinh, exp, log, sqrt
 from pathlib import Path
 
@@ -73,11 +72,6 @@ def test_two_tower_keeps_the_contract(settings: dict[str, object]) -> None:
 def test_what_does_not_go_together_is_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         TwoTower(**settings)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(1, np.random.default_rng(1), "cpu", 1, tmp_path, lambda *_: None, logging.getLogger("test"))
 
 
 def trained(context: Context, **settings: object) -> TwoTower:
