@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from bench.data.conventions import Conventions
 from bench.data.ragged import Ragged
 from bench.data.splits import Part, spans
-from bench.data.tables import Interactions
-
-KEY_STRIDE = 2**24  # more than any user's number of interactions
+from bench.data.tables import KEY_STRIDE, Interactions
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,18 @@ from bench.data.cards import Card
 from bench.data.conventions import Conventions
 from bench.data.dataset import Dataset
 from bench.data.evaluations import Asked
-from bench.data.freezing import VERSION, freeze
+from bench.data.freezing import freeze
 from bench.data.protocols import Nearest, Protocol, describe
 from bench.data.ragged import Ragged
 from bench.data.splits import Part, Split, shuffled
 from bench.data.storage import built
 from bench.data.sums import file_sum
-from bench.data.tables import Catalog, Interactions
+from bench.data.tables import KEY_STRIDE, Catalog, Interactions
 from bench.data.task import Task
 from bench.data.vectors import VectorSet, located, read_vectors
 from bench.errors import DataError, ProtocolError, UsageError
 
+VERSION = "2"  # raised whenever the same files and rules would give other arrays
 _CELLS = 1 << 25  # scores held at once
 
 
@@ -118,7 +119,7 @@ def _asked(vectors: VectorSet, rows: NDArray[np.int64], count: int) -> Asked:
         raise DataError(f"{vectors.title}: a neighbour is none of the {len(vectors.train):,} vectors")
     return Asked(
         users=rows,
-        keys=rows,
+        keys=rows * KEY_STRIDE,
         history=Ragged.empty(len(rows)),
         history_times=None,
         times=None,

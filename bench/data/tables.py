@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from bench.data.ragged import Ragged
 
 Rows = slice | NDArray[np.integer[Any]]
+KEY_STRIDE = 2**24  # more than any user's number of interactions
+
+
+def users_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Who asks, int64 [B] (dataset ids), from the keys of requests: user * 2**24 + the user's interactions before."""
+    return keys // KEY_STRIDE
 
 
 def _ragged_rows(ragged: Ragged, rows: Rows) -> Ragged:
@@ -125,7 +131,8 @@ class Requests:
 
     users int32 [B], -1 where the user was not seen in training; history Ragged of items, oldest first; history_times
     Ragged of int64 or None; times int64 [B] or None; profiles: a feature of B rows each; exclude Ragged of sorted ids
-    that must not be answered; vectors float32 [B, D] for index-only tasks; keys int64 [B] name each request for good.
+    that must not be answered; vectors float32 [B, D] for index-only tasks; keys int64 [B] name each request for good
+    (`users_of` reads them).
     """
 
     keys: NDArray[np.int64]

@@ -41,7 +41,7 @@ def summarise(
     A metric that no request has a value for (recall@50/fresh without a fresh target) is left out of the summary.
     """
     values = evaluate(ids, targets, ks, facts, extra)
-    summary = mean_intervals(values, seed, resamples)
+    summary = mean_intervals(values, seed, resamples, users=facts.users)
     return {**summary, **catalog_use(ids, ks, facts.catalog_size, seed)}, values
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.ragged import Ragged
-from bench.data.tables import Requests
+from bench.data.tables import Requests, users_of
 from bench.metrics.accuracy import Over
 
 
@@ -34,6 +34,11 @@ class Facts:
     history: Ragged
     catalog_size: int
     requests: Requests | None = None
+
+    @property
+    def users(self) -> NDArray[np.int64] | None:
+        """Who asks, int64 [B]; None where there are no requests to tell it."""
+        return None if self.requests is None else users_of(self.requests.keys)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Facts:
         """The same task with the given requests alone."""

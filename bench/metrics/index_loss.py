@@ -45,8 +45,8 @@ def oracle_metrics(
     }
     columns = {**reached, **{f"answer_recall@{k}": found[f"recall@{k}"] for k in ks}, **shares, **apart}
     return {
-        **mean_intervals(columns, seed, resamples),
-        **_losses(found, reached, seed, resamples),
+        **mean_intervals(columns, seed, resamples, users=facts.users),
+        **_losses(found, reached, seed, resamples, facts.users),
         "sample": len(answers),
         "same": all(bool(np.nanmin(share, initial=1.0) == 1.0) for share in shares.values()),
     }
@@ -68,12 +68,16 @@ def oracle_coverage(
 
 
 def _losses(
-    found: dict[str, NDArray[np.float32]], reached: dict[str, NDArray[np.float32]], seed: int, resamples: int
+    found: dict[str, NDArray[np.float32]],
+    reached: dict[str, NDArray[np.float32]],
+    seed: int,
+    resamples: int,
+    users: NDArray[np.int64] | None,
 ) -> dict[str, Any]:
     names = [name for name, column in reached.items() if name.startswith("recall@") and np.nansum(column) > 0]
     if not names:
         return {}
     oracle = np.nan_to_num(np.stack([reached[name] for name in names], axis=1))  # (B, M)
     answer = np.nan_to_num(np.stack([found[name] for name in names], axis=1))  # (B, M)
-    losses = ratio_intervals(oracle - answer, oracle, seed, resamples)
+    losses = ratio_intervals(oracle - answer, oracle, seed, resamples, users=users)
     return {name.replace("recall", "index_loss"): loss for name, loss in zip(names, losses, strict=True)}

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
-from bench.analysis.intervals import bootstrap_ratios, mean_intervals, poisson_weights, ratio_intervals
+from bench.analysis.intervals import (
+    Kind,
+    acceleration,
+    bootstrap_ratios,
+    mean_intervals,
+    poisson_weights,
+    ratio_intervals,
+)
 
 
 def test_the_value_is_the_mean_over_requests_that_have_one() -> None:
@@ -64,13 +72,53 @@ def test_a_ratio_of_sums_is_not_the_mean_of_ratios() -> None:
     assert interval["value"] == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("requests", [100, 400])
-def test_95_percent_intervals_hold_the_truth_about_95_times_in_100(requests: int) -> None:
-    # 4 resamplings of 500 sets of requests each, with a skewed share as recall is; each column is a set of its own.
-    rng = np.random.default_rng(requests)
+@pytest.mark.parametrize("kind", ["percentile", "bca"])
+def test_95_percent_intervals_hold_the_truth_about_95_times_in_100(kind: Kind) -> None:
+    # 8 resamplings of 500 sets of requests each, with a skewed share as recall is; each column is a set of its own.
+    rng = np.random.default_rng(400)
     held = []
-    for seed in range(4):
-        values = rng.beta(0.5, 1.5, (requests, 500)) * (rng.random((requests, 500)) < 0.8)
-        intervals = ratio_intervals(values, np.ones_like(values), seed)
+    for seed in range(8):
+        values = rng.beta(0.5, 1.5, (400, 500)) * (rng.random((400, 500)) < 0.8)
+        intervals = ratio_intervals(values, np.ones_like(values), seed, kind=kind)
         held += [interval["low"] <= 0.25 * 0.8 <= interval["high"] for interval in intervals]
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+def test_correcting_for_skewness_holds_the_truth_where_few_requests_hit() -> None:
+    # 4,000 sets of 76 requests with 5% hits: plain percentiles lie too low.
+    hits = np.random.default_rng(0).random((76, 4000)) < 0.05
+    share = {}
+    for kind in ("percentile", "bca"):
+        found = ratio_intervals(hits, np.ones_like(hits), 0, kind=kind)
+        share[kind] = np.mean([interval["low"] <= 0.05 <= interval["high"] for interval in found])
+    assert share["percentile"] < 0.92
+    assert 0.93 <= share["bca"] <= 0.97
+
+
+def test_corrected_ends_are_those_of_scipy() -> None:
+    values = np.random.default_rng(3).exponential(size=60)
+    theirs = bootstrap((values,), np.mean, n_resamples=9999, method="BCa", rng=np.random.default_rng(0))
+    (ours,) = ratio_intervals(values[:, None], np.ones((60, 1)), 0, 20_000)
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert ours["low"] == pytest.approx(theirs.confidence_interval.low, abs=0.04 * width)
+    assert ours["high"] == pytest.approx(theirs.confidence_interval.high, abs=0.04 * width)
+    mean = values.mean()
+    without = np.array([np.delete(values, at).mean() for at in range(60)])
+    apart = without.mean() - without
+    by_hand = (apart**3).sum() / (6 * (apart**2).sum() ** 1.5)
+    assert acceleration(values[:, None], np.ones((60, 1)), np.array([mean]))[0] == pytest.approx(by_hand)
+
+
+def test_requests_of_a_user_are_drawn_together() -> None:
+    # 60 users with 1 to 20 requests each: 1,000 sets; taken one by one the requests would seem to say more.
+    rng = np.random.default_rng(1)
+    users = np.repeat(np.arange(60), rng.integers(1, 21, 60))
+    values = rng.normal(size=(60, 1000))[users] + 0.3 * rng.normal(size=(len(users), 1000))
+    values = values[order := rng.permutation(len(users))]
+    ones = np.ones_like(values)
+    together, alone = (
+        np.mean([one["low"] <= 0 <= one["high"] for one in ratio_intervals(values, ones, 0, users=who)])
+        for who in (users[order], None)
+    )
+    assert 0.90 <= together <= 0.97
+    assert alone < 0.7

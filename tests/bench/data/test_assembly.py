@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bench.data.assembly import PARTS, assemble
 from bench.data.conventions import Conventions
-from bench.data.evaluations import KEY_STRIDE
 from bench.data.protocols import parse, protocols
+from bench.data.tables import KEY_STRIDE
 from bench.errors import ProtocolError
 
 CUTS = "temporal:validation_from=100,test_from=200"

@@ -10,6 +10,7 @@ from bench.data.cards import find_card
 from bench.data.conventions import Conventions
 from bench.data.nearest import neighbours, prepare_vectors
 from bench.data.protocols import parse
+from bench.data.tables import users_of
 from bench.data.task import Task
 from bench.data.vectors import VectorSet
 from bench.errors import DataError, ProtocolError, UsageError
@@ -50,7 +51,7 @@ def test_targets_are_the_exact_neighbours(tmp_path: Path, distance: str) -> None
     assert len(requests) == 40 and len(task.requests("validation")) == 20 and len(task.training().interactions) == 0
     for row in range(40):
         asked = requests.vectors[row]
-        np.testing.assert_array_equal(asked, ASKED[requests.keys[row]])
+        np.testing.assert_array_equal(asked, ASKED[users_of(requests.keys)[row]])
         near = {
             "euclidean": -((ITEMS - asked) ** 2).sum(1),
             "cosine": ITEMS @ asked / np.linalg.norm(ITEMS, axis=1),
@@ -58,7 +59,7 @@ def test_targets_are_the_exact_neighbours(tmp_path: Path, distance: str) -> None
         }[distance]
         assert targets[row].tolist() == np.argsort(-near)[:5].tolist()
     both = np.concatenate([task.requests(part).keys for part in ("validation", "test")])
-    assert sorted(both) == list(range(60))
+    assert sorted(users_of(both)) == list(range(60))
 
 
 def test_the_neighbours_of_the_file_are_taken_where_it_has_enough(tmp_path: Path) -> None:

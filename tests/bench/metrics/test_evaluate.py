@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench import Evaluation, Ragged, Requests
+from bench.data.tables import KEY_STRIDE
 from bench.errors import UsageError
 from bench.metrics.evaluate import Facts, catalog_metrics, evaluate, summarise
 
@@ -22,7 +23,7 @@ def made(requests: int, seen: str = "answered") -> tuple[np.ndarray, Ragged, Fac
     ids = np.stack([rng.permutation(ITEMS)[:5] for _ in range(requests)]).astype(np.int32)
     targets = Ragged.from_rows([rng.choice(ITEMS, rng.integers(1, 4), replace=False) for _ in range(requests)])
     history = Ragged.from_rows([rng.integers(0, ITEMS, rng.integers(0, 80)) for _ in range(requests)])
-    asked = Requests(np.arange(requests), np.full(requests, -1, np.int32), history, Ragged.empty(requests))
+    asked = Requests(np.arange(requests) * KEY_STRIDE, np.full(requests, -1, np.int32), history, Ragged.empty(requests))
     facts = Facts(
         popularity=POPULARITY,
         first_seen=None,
