@@ -17,11 +17,14 @@ import numpy as np
 from bench import Ragged
 from bench.analysis.comparison import compare_metric
 from bench.analysis.intervals import mean_intervals
+from bench.analysis.standings import standings
+from bench.data.tables import KEY_STRIDE
 from bench.metrics.accuracy import measure_all
 from bench.metrics.catalog_use import catalog_use
 from bench.metrics.evaluate import Facts, evaluate
 
 KS = (10, 50, 200)
+METHODS = 20
 
 
 def made(requests: int, items: int) -> tuple[np.ndarray, Ragged, Facts]:
@@ -57,6 +60,15 @@ def measure(requests: int, items: int) -> dict[str, float]:
     timed("coverage and Gini with intervals", lambda: catalog_use(ids, KS, items, 0))
     recall = values["recall@50"]
     timed("paired comparison of one metric", lambda: compare_metric("recall@50", recall, recall[::-1], 0, "more"))
+    rng = np.random.default_rng(1)
+    methods = {str(at): (recall + rng.normal(0, 0.1, requests)).astype(np.float64) for at in range(METHODS)}
+    timed(f"intervals of {METHODS} methods", lambda: mean_intervals(methods, 0))
+    keys = np.arange(requests) * KEY_STRIDE
+    runs = {name: {0: (keys, column)} for name, column in methods.items()}
+    timed(
+        f"{METHODS} methods beside one, intervals, tests and all pairs ranked",
+        lambda: standings(runs, "recall@50", "0", "more"),
+    )
     return seconds
 
 

@@ -8,6 +8,7 @@ import rich_click as click
 
 from bench.commands.examples import examples
 from bench.commands.options import Surroundings, cache_option, pass_surroundings, results_option
+from bench.errors import UsageError
 
 
 @click.command(
@@ -112,27 +113,60 @@ def inspect(
         surroundings.out.print(inspection.request(record, folder, task, at, top))
 
 
-@click.command("compare", epilog=examples(("Is the second run better than the first?", "bench compare 3f2a 77c0")))
-@click.argument("baseline")
-@click.argument("contender")
-@click.option("--all", "every", is_flag=True, help="All metrics, those of groups of items and requests too.")
+@click.command(
+    "compare",
+    epilog=examples(
+        ("Is the second run better than the first?", "bench compare 3f2a 77c0"),
+        ("Three runs against a first:", "bench compare 3f2a 77c0 09ab e41d --metric recall@200"),
+        ("The methods of a suite, over its seeds:", "bench compare suites/two-tower-loss.toml --baseline softmax"),
+    ),
+)
+@click.argument("runs", nargs=-1, required=True, metavar="BASELINE CONTENDER... | SUITE.toml")
+@click.option(
+    "--all", "every", is_flag=True, help="Of two runs all metrics, those of groups of items and requests too."
+)
+@click.option(
+    "--baseline", metavar="LABEL", help="Of a suite: the method beside which the others stand; else its first."
+)
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Of a suite or several runs; else the middle recall."
+)
 @results_option
 @cache_option
 @pass_surroundings
 def compare(
-    surroundings: Surroundings, /, baseline: str, contender: str, every: bool, results: Path, cache: Path | None
+    surroundings: Surroundings,
+    /,
+    runs: tuple[str, ...],
+    every: bool,
+    baseline: str | None,
+    metrics: tuple[str, ...],
+    results: Path,
+    cache: Path | None,
 ) -> None:
     """Is one run better, worse or not distinguishable from another?
 
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
-    Where both have an oracle, their scorers are compared too, apart from their indexes. Each is a run's id or the
-    beginning of it, as tables show it, or "latest".
+    Of two runs the metrics and costs; where both have an oracle, their scorers are compared too, apart from their
+    indexes. Of more runs, or of a suite's methods with all their seeds, a table with ranks; its tests are corrected for
+    how many they are. A run is its id or the beginning of it, as tables show it, or "latest".
     """
-    from bench.report import contrast
+    from bench.report import contrast, standing
     from bench.store.results import Store
+    from bench.suites import load_suite
 
+    store = Store(results)
+    if len(runs) == 1 and runs[0].endswith(".toml"):
+        contests = standing.of_suite(load_suite(Path(runs[0])), store)
+        surroundings.out.print(standing.render(contests, store, baseline, metrics))
+        return
+    if len(runs) == 1 or baseline is not None:
+        raise UsageError("name two runs or more, the baseline first, or a suite's file, for which --baseline is")
+    if len(runs) > 2 or metrics:
+        surroundings.out.print(standing.render([standing.of_runs(runs, store)], store, None, metrics))
+        return
     home = surroundings.home(results, cache, None).cache
-    surroundings.out.print(contrast.of_runs(Store(results), baseline, contender, home, every=every))
+    surroundings.out.print(contrast.of_runs(store, runs[0], runs[1], home, every=every))
 
 
 COMMANDS = (results, inspect, compare)

@@ -103,7 +103,9 @@ def render(baseline: Record, contender: Record, comparisons: Sequence[Comparison
     parts.append(
         Text(
             f"Paired by request{f' ({wording.count(asked[0])} of them)' if len(asked) == 1 else ''}: sign-flip test, "
-            f"bootstrap interval; p is not corrected for the number of metrics." + (f"\n{remark}" if remark else ""),
+            f"bootstrap interval; p is not corrected for the number of metrics."
+            + (_could_show(main) if main is not None else "")
+            + (f"\n{remark}" if remark else ""),
             "dim",
         )
     )
@@ -117,6 +119,15 @@ def sentence(first: str, second: str, main: Comparison) -> str:
     if main.verdict == "not distinguishable":
         return f"On {main.metric} {second} is not distinguishable from {first} {said}."
     return f"{second} is {main.verdict} than {first} on {main.metric} {said}."
+
+
+def _could_show(main: Comparison) -> str:
+    """What the requests were enough for."""
+    least, effect = wording.proportion(main.detectable), wording.proportion(abs(main.effect), 2)
+    return (
+        f" A difference of {least} in {main.metric} would show four times in five; this one is {effect} standard "
+        f"deviations of the differences."
+    )
 
 
 def names(baseline: Record, contender: Record) -> tuple[str, str]:

@@ -92,5 +92,25 @@ def test_one_real_run_is_shown_inspected_and_compared(call, tmp_path):
     assert "sign-flip" in out
     out = call("compare", *names, "--cache", tmp_path / "other")[1]
     assert "oracle@50" not in out and "no longer holds the task" in out
+    out = call("compare", *names, "--metric", "recall@10", "--metric", "ndcg@50")[1]
+    assert "recall@10  clicks.csv" in out and "ndcg@50  clicks.csv" in out and "p (Holm)" in out
+    assert "recall@11" in call("compare", *names, "--metric", "recall@11")[2]
+    assert "two runs or more" in call("compare", names[0])[2]
     assert "interactions repeat an earlier one" in call("data", "audit", *source)[1]
     assert "960" in call("data", "stats", *source)[1]
+
+
+def test_the_methods_of_a_suite_are_compared_over_their_seeds(call, tmp_path):
+    (tmp_path / "suite.toml").write_text(
+        'datasets = ["synthetic:interactions=20000,items=200"]\nseeds = [0, 1]\ntiming = "none"\nks = [10]\n'
+        '[[methods]]\nname = "popularity"\n[[methods]]\nname = "item_cf"\nlabel = "neighbours"\n'
+        '[[methods]]\nname = "bayes"\n'
+    )
+    assert "has no run of" in call("compare", "suite.toml")[2]
+    code, out, err = call("sweep", "suite.toml")
+    assert code == 0, err + out
+    code, out, err = call("compare", "suite.toml", "--baseline", "neighbours")
+    assert code == 0, err
+    assert "baseline" in out and "in each seed" in out and "bayes" not in out
+    assert "other trainings" in " ".join(out.split())
+    assert "neighbours" in call("compare", "suite.toml", "--baseline", "neighbors")[2]

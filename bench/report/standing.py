@@ -1,0 +1,164 @@
+"""The methods of a suite, or several runs, beside a baseline: one table a task and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.standings import Standing, Values, standings
+from bench.errors import UnknownName, UsageError
+from bench.metrics.names import describe
+from bench.report import wording
+from bench.report.columns import Record, lookup, main_k
+from bench.report.contrast import STYLES, p_text, signed
+from bench.report.rows import group, is_bound, labels, succeeded
+from bench.report.schedule import executions
+from bench.store.columns import read_requests
+from bench.store.results import Store
+from bench.suites import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The runs of one task, by label and seed."""
+
+    title: str
+    runs: dict[str, dict[int, Record]] = field(default_factory=dict)
+
+    @property
+    def records(self) -> list[Record]:
+        """All of them."""
+        return [record for by_seed in self.runs.values() for record in by_seed.values()]
+
+
+def of_suite(suite: Suite, store: Store) -> list[Contest]:
+    """What the store holds of a suite, a contest a task; of equal runs the newest that went well. Bounds stay out.
+
+    Settings of a grid make a label of their own.
+    """
+    records, contests = store.records(), dict[str, Contest]()
+    for entry in suite.entries:
+        good = [record for record in executions(entry.plan, records) if succeeded(record) and not is_bound(record)]
+        if not good:
+            continue
+        task = str(lookup(good[-1], "task", "fingerprint"))
+        contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
+        told = " ".join(f"{key}={value}" for key, value in entry.plan.settings.items())
+        label = f"{entry.label} {told}" if _several(suite, entry.label, entry.task.name) else entry.label
+        contest.runs.setdefault(label, {})[entry.plan.seed] = good[-1]
+    if not contests:
+        raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+    return list(contests.values())
+
+
+def of_runs(runs: Sequence[str], store: Store) -> Contest:
+    """The named runs, which must be of one task."""
+    records = [store.find(run) for run in runs]
+    for record in records:
+        if not succeeded(record):
+            raise UsageError(f"run {record['run_id']} ended as {record['status']!r}: it has nothing to compare")
+    tasks = group(records)
+    if len(tasks) > 1:
+        raise UsageError(f"the runs are of {len(tasks)} tasks: only runs on the same requests can be compared")
+    called = labels(records)
+    return Contest(tasks[0].title, {label: {0: record} for label, record in zip(called, records, strict=True)})
+
+
+def render(contests: Sequence[Contest], store: Store, baseline: str | None, metrics: Sequence[str]) -> RenderableType:
+    """The tables; baseline: a label, None for each contest's first; metrics: none for the main recall."""
+    parts: list[RenderableType] = []
+    for contest in contests:
+        first = baseline or next(iter(contest.runs))
+        if first not in contest.runs:
+            raise UnknownName("method of the suite", first, contest.runs)
+        for metric in metrics or [f"recall@{main_k(contest.records)}"]:
+            found = _standings(contest, store, first, metric)
+            parts += [Text.assemble((f"{metric}  ", "bold"), contest.title), _table(found, metric), _words(found)]
+    return Group(*parts)
+
+
+def _standings(contest: Contest, store: Store, baseline: str, metric: str) -> list[Standing]:
+    described = describe(metric)
+    values = {
+        label: {seed: _values(store, record, metric) for seed, record in by_seed.items()}
+        for label, by_seed in contest.runs.items()
+    }
+    try:
+        return standings(values, metric, baseline, None if described is None else described.better)
+    except ValueError as error:
+        raise UsageError(f"{contest.title}: {error}") from error
+
+
+def _values(store: Store, record: Record, metric: str) -> Values:
+    table = read_requests(store.folder(str(record["run_id"])))
+    if metric not in table.column_names:
+        raise UnknownName(f"metric of run {record['run_id']}", metric, table.column_names)
+    values: NDArray[Any] = table[metric].to_numpy()
+    return table["key"].to_numpy(), np.asarray(values, np.float64)
+
+
+def _table(found: Sequence[Standing], metric: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    several = any(one.seeds for one in found)
+    for name in ("rank", "method", metric, "difference", "95% interval", "p (Holm)", "verdict"):
+        table.add_column(name, justify="left" if name in ("method", "95% interval", "verdict") else "right")
+    if several:
+        table.add_column("in each seed", justify="left")
+    for one in found:
+        best, worst = one.rank
+        rank = str(best) if best == worst else f"{best}–{worst}"
+        if one.against is None:
+            table.add_row(rank, one.label, wording.proportion(one.mean), "", "", "", Text("baseline", "dim"))
+            continue
+        low, high = (one.seeds.low, one.seeds.high) if one.seeds else (one.against.low, one.against.high)
+        assert one.p_value is not None
+        verdict = one.against.verdict if one.p_value <= 0.05 else "not distinguishable"
+        cells: list[str | Text] = [
+            rank,
+            one.label,
+            wording.proportion(one.mean),
+            signed(one.against.difference),
+            f"{signed(low)} to {signed(high)}",
+            p_text(one.p_value),
+            Text(verdict, STYLES.get(verdict, "")),
+        ]
+        table.add_row(*cells, *([" ".join(map(signed, one.each))] if several else []))
+    return table
+
+
+def _words(found: Sequence[Standing]) -> Text:
+    """What the table's figures mean, and what the requests could have shown."""
+    others = [one.against for one in found if one.against is not None]
+    said = (
+        "Sign-flip tests over users, corrected by Holm for the methods beside the baseline; rank: all pairs, likewise."
+    )
+    if others:
+        least = np.median([one.detectable for one in others])
+        asked = wording.count(others[0].requests)
+        said += f" {asked} requests show a difference of {wording.proportion(float(least))} four times in five."
+    seeds = [one.seeds for one in found if one.seeds is not None]
+    if seeds:
+        share = np.median([one.share for one in seeds])
+        said += (
+            f" Intervals are for other users and other trainings; {wording.percent(float(share))} of a mean's variance"
+        )
+        said += " is of training."
+    return Text(said + "\n", "dim")
+
+
+def _several(suite: Suite, label: str, task: str) -> bool:
+    """Whether a label stands for several settings in a task."""
+    told = {
+        repr(sorted(entry.plan.settings.items()))
+        for entry in suite.entries
+        if entry.label == label and entry.task.name == task
+    }
+    return len(told) > 1
