@@ -31,10 +31,10 @@ In place of `datasets`, whose runs have all settings in common, tasks may bring 
 
 A `[figure]` says what of the results is drawn (bench.report.figure).
 
-Further keys: ks, timing, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file), [conventions],
-live = true (`update` brings the items that are new since training), remove (share of the items that leaves then);
-of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from
-its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
+Further keys: ks, timing, slo_ms, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file),
+[conventions], live = true (`update` brings the new items), remove (share of the items that leaves then); of the search:
+seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from its range;
+range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ from bench.errors import Unavailable, UnknownName, UsageError
 from bench.report.figure import Figure, read_figure
 from bench.report.figure_names import Known
 from bench.run.plan import Limits, Live, Plan
+from bench.run.timing import SLO_MS, usual
 from bench.suite_settings import check_settings, named, refuse_unknown, taken
 from bench.tuning import Range, Search, declared_range, given_range
 
 KEYS = {
-    "title", "datasets", "protocols", "seeds", "ks", "timing", "device", "threads", "timeout", "memory_gb", "eligible",
-    "conventions", "methods", "search", "live", "remove", "tasks", "figure",
+    "title", "datasets", "protocols", "seeds", "ks", "timing", "slo_ms", "device", "threads", "timeout", "memory_gb",
+    "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "protocol", "title", "name", "set", "grid", "live", "remove", "phases"}
 METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks"}
@@ -168,14 +169,16 @@ class Reading:
         seconds = self.value(content, "timeout", (int, float), None)
         with named(str(self.path)):
             limits = Limits(seconds, None if gigabytes is None else int(gigabytes * 1e9))
+        device = self.value(content, "device", str, "cpu")
         base = Plan(
             method="",
             conventions=conventions,
             eligible=None if eligible is None else self.path.parent / eligible,
             live=self.live(content),
             ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
-            timing=self.value(content, "timing", str, "single+batch"),
-            device=self.value(content, "device", str, "cpu"),
+            timing=self.value(content, "timing", str, usual(device)),
+            slo_ms=float(self.value(content, "slo_ms", (int, float), SLO_MS)),
+            device=device,
             threads=self.value(content, "threads", int, 0),
             limits=limits,
         )

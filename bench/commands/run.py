@@ -31,6 +31,7 @@ from bench.commands.options import (
 from bench.commands.wanted import Wanted
 from bench.data.conventions import Conventions
 from bench.run.plan import Limits
+from bench.run.timing import SLO_MS, usual
 
 WHAT, DATA, CONVENTIONS, HOW, OUTPUT = "What to run", "Data and protocol", "Conventions", "Limits and machine", "Output"
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -176,11 +177,19 @@ def convention_options(command: Command) -> Command:
 )
 @click.option(
     "--timing",
-    type=click.Choice(["single+batch", "single", "batch", "none"]),
-    default="single+batch",
+    metavar="MODE[+MODE]",
+    show_default="single+batch; on a GPU device",
+    panel=HOW,
+    help="What is timed: single: requests one by one on one thread; batch: all in a call, on all threads; load: the "
+    "highest rate of Poisson arrivals that --slo-ms holds at; device: both on a GPU; none.",
+)
+@click.option(
+    "--slo-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    default=SLO_MS,
     show_default=True,
     panel=HOW,
-    help="What is timed: requests one by one, batches of them, both.",
+    help="With --timing load: the p99 that a rate must keep, in milliseconds from a request's arrival.",
 )
 @click.option("--again", is_flag=True, panel=OUTPUT, help="Run even where the store has the same run.")
 @click.option(
@@ -246,7 +255,8 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         limits=Limits(seconds=asked["timeout"], memory_bytes=asked["memory"]),
         device=asked["device"],
         threads=asked["threads"],
-        timing=asked["timing"],
+        timing=asked["timing"] or usual(asked["device"]),
+        slo_ms=asked["slo_ms"],
         live=asked["live"],
         remove=asked["remove"],
     )

@@ -33,6 +33,7 @@ class Wanted:
     device: str
     threads: int
     timing: str
+    slo_ms: float
     live: bool
     remove: float | None
 
@@ -63,6 +64,7 @@ class Wanted:
                 device=self.device,
                 threads=self.threads,
                 timing=self.timing,
+                slo_ms=self.slo_ms,
                 limits=self.limits,
             )
             for dataset in self.datasets or [DEFAULT_DATASET]

@@ -42,37 +42,43 @@ def closed_loop(
     context: Context,
     *,
     least: int = 1000,
+    shortest: float = 1.0,
     seconds: float = 10.0,
 ) -> Calls:
     """One request a call, the next when the last is answered, after a warm-up to a steady median.
 
-    Every request once, again until `least` calls are made; stops after `seconds`, but not before 100 calls. `empty` is
-    a hook that does nothing: what it takes is the harness's own share of each call.
+    Every request once, again until `least` calls and `shortest` seconds have passed; stops after `seconds`, but not
+    before 100 calls. `empty` is a hook that does nothing: what it takes is the harness's own share of each call.
     """
-    singles = [requests[row : row + 1] for row in range(min(len(requests), max(least, 10_000)))]
-    calls = max(least, len(singles)) if singles else 0
-    spent, floor = np.zeros(calls, np.int64), np.zeros(calls, np.int64)
-    done = 0
+    singles = single_requests(requests, least)
+    spent: list[int] = []
+    floor: list[int] = []
     if singles:
-        _warm_up(query, singles, k, context)
-    with _no_collection():
-        end = perf_counter_ns() + int(seconds * 1e9)
-        while done < calls:
-            request = singles[done % len(singles)]
-            begin = perf_counter_ns()
-            query(requests=request, k=k, context=context)
-            now = perf_counter_ns()
-            empty(requests=request, k=k, context=context)
-            floor[done] = perf_counter_ns() - now
-            spent[done] = now - begin
-            done += 1
-            if now > end and done >= 100:
-                break
-    return Calls((np.arange(done) % max(1, len(singles))).astype(np.int32), spent[:done], floor[:done])
+        calls = max(least, len(singles))
+        warm_up(query, singles, k, context)
+        with no_collection():
+            begun = perf_counter_ns()
+            enough, end = begun + int(shortest * 1e9), begun + int(seconds * 1e9)
+            begin = begun
+            while (len(spent) < calls or begin < enough) and (begin < end or len(spent) < 100):
+                request = singles[len(spent) % len(singles)]
+                begin = perf_counter_ns()
+                query(requests=request, k=k, context=context)
+                now = perf_counter_ns()
+                empty(requests=request, k=k, context=context)
+                floor.append(perf_counter_ns() - now)
+                spent.append(now - begin)
+    rows = np.arange(len(spent)) % max(1, len(singles))
+    return Calls(rows.astype(np.int32), np.array(spent, np.int64), np.array(floor, np.int64))
+
+
+def single_requests(requests: Requests, least: int) -> list[Requests]:
+    """Requests of one row each, the first 10,000 or `least`."""
+    return [requests[row : row + 1] for row in range(min(len(requests), max(least, 10_000)))]
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """A pause of the harness's own garbage is not the method's latency."""
     enabled = gc.isenabled()
     gc.collect()
@@ -84,7 +90,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _warm_up(query: Query, singles: list[Requests], k: int, context: Context) -> None:
+def warm_up(query: Query, singles: list[Requests], k: int, context: Context) -> None:
     """Blocks of calls until the median of one is within 5% of the one before, at most 20 blocks or 5 seconds."""
     begun, last = perf_counter(), np.inf
     for block in range(WARM_BLOCKS):

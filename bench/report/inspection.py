@@ -126,6 +126,7 @@ def _facts(record: Record, folder: Path) -> Table:
         rows.append(("latency, ms", ", ".join(named) + (f" (harness: {wording.milliseconds(floor)})" if floor else "")))
     if record.get("throughput_qps"):
         rows.append(("throughput", f"{wording.count(number(record['throughput_qps']))} requests a second"))
+    rows += _load(record)
     work = record.get("work") or {}
     if work:
         share = f", {wording.percent(scored_share(record))} of the catalog" if scored_share(record) else ""
@@ -133,6 +134,26 @@ def _facts(record: Record, folder: Path) -> Table:
     for key, value in rows:
         table.add_row(key, value)
     return table
+
+
+def _load(record: Record) -> list[tuple[str, str]]:
+    """What a server of one process carries, what a GPU took, and what else the machine did meanwhile."""
+    rows = []
+    if load := record.get("load"):
+        tried = len(load["trials"])
+        held = f"{wording.count(load['rate'])} requests a second" if load["rate"] else "no rate tried"
+        rows.append(("load", f"{held} keeps p99 within {load['slo_ms']:g} ms, of {tried} rates with Poisson arrivals"))
+    if device := record.get("device"):
+        latency = device["latency_ms"] or {}
+        named = [f"{key} {wording.milliseconds(number(latency.get(key)))}" for key in ("mean", "p50", "p95", "p99")]
+        rows.append(("on the device", f"{', '.join(named)} ms, {wording.count(device['throughput_qps'])} a second"))
+    if (competing := number(record.get("competing_cores"))) is not None:
+        processor = lookup(record, "machine", "processor") or {}
+        known = [f"governor {processor['governor']}" if processor.get("governor") else ""]
+        known += [f"{processor['mhz']:,} MHz" if processor.get("mhz") else ""]
+        said = f"{wording.proportion(competing, 2)} cores of other work while timed"
+        rows.append(("other work", ", ".join([said, *filter(None, known)])))
+    return rows
 
 
 def _metrics(record: Record) -> Table:

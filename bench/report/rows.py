@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from bench import params
 from bench.data.protocols import protocols
 from bench.errors import UnknownName
+from bench.measure.competing import NOISY
 from bench.report import findings
-from bench.report.columns import Record, columns, lookup, main_k, measured
+from bench.report.columns import Record, columns, lookup, main_k, measured, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,25 @@ def _task_rows(records: list[Record], by: str | None, short_ids: Mapping[str, st
     return TaskRows(
         f"{title} · {protocol_label(first)}",
         _facts(first),
-        "" if lookup(first, "task", "distance") else findings.task_notes(lookup(first, "task", "audit")),
+        "\n".join(filter(None, (_audited(first), noise(ordered)))),
         tuple(ordered),
         tuple(labels(ordered)),
         short_ids,
     )
+
+
+def noise(records: Sequence[Record]) -> str:
+    """Which rows were timed beside other work; "" where none was."""
+    beside = [number(row.get("competing_cores")) or 0.0 for row in records]
+    loud = [share for share in beside if share > NOISY]
+    if not loud:
+        return ""
+    which = "All rows" if len(loud) == len(records) else f"{len(loud)} of {len(records)} rows"
+    return f"{which} were timed while other work took up to {max(loud):.1f} cores: their times are not to be relied on."
+
+
+def _audited(record: Record) -> str:
+    return "" if lookup(record, "task", "distance") else findings.task_notes(lookup(record, "task", "audit"))
 
 
 def _facts(record: Record) -> str:

@@ -91,4 +91,5 @@ def executions(plan: Plan, records: Sequence[Record]) -> list[Record]:
         and lookup(record, "live", "remove") == (None if plan.live is None else plan.live.remove)
         and (protocol is None or lookup(record, "task", "protocol") == protocol)
         and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
+        and lookup(record, "load", "slo_ms") in (None, plan.slo_ms)
     ]

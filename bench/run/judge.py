@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def judge(task: Task, catalogs: Change, plan: Plan, out: Path, folder: Path) -> 
         if answer.work is not None:
             per_request[part]["work"] = answer.work
         if part == "test":
+            if (out / columns.TIMINGS).is_file():
+                shutil.copyfile(out / columns.TIMINGS, folder / columns.TIMINGS)
             per_request[part] |= _latency(out, len(keys))
             found["oracle"] = _oracle(evaluation, facts, plan, answer.ids, out, folder)
     if plan.live is not None:
@@ -108,10 +111,10 @@ def _answer(out: Path, part: str) -> Answer:
 
 def _latency(out: Path, size: int) -> dict[str, NDArray[Any]]:
     """latency_ms float32 [B], the mean of each request's calls, NaN where it was not measured."""
-    if not (out / "latency.npz").exists():
+    rows, seconds = columns.read_timings(out / columns.TIMINGS, "single")
+    if not len(rows):
         return {}
-    measured = np.load(out / "latency.npz")
-    rows, spent = measured["rows"], measured["nanoseconds"] / 1e6
+    spent = seconds * 1e3
     calls = np.bincount(rows, minlength=size)
     with np.errstate(invalid="ignore"):
         mean = np.bincount(rows, weights=spent, minlength=size) / calls

@@ -16,8 +16,9 @@ from bench.cache import begin
 from bench.catalog import method_class
 from bench.data.task import Task
 from bench.measure import machine, threads
+from bench.measure.competing import processor
 from bench.params import Parameter, build, parameters, resolve
-from bench.run import artifacts
+from bench.run import artifacts, timing
 from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.judge import judge
@@ -38,7 +39,6 @@ STATUS = {
     errors.InvalidAnswer: "invalid",
     errors.Unavailable: "unavailable",
 }
-TIMINGS = ("none", "single", "batch", "single+batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,7 @@ class Method:
 
 def method_of(plan: Plan) -> Method:
     """Check the plan's method and settings; raises UsageError for a bad name or value."""
-    if plan.timing not in TIMINGS:
-        raise errors.UnknownName("timing mode", plan.timing, TIMINGS)
+    timing.modes(plan.timing, plan.device)
     name = plan.method
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
@@ -93,7 +92,8 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
     method = method_of(plan)
     task = task_for(plan, home, watch)
     live = None if plan.live is None else dataclasses.asdict(plan.live)
-    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, plan.timing, live)
+    timed = timing.identity(plan.timing, plan.slo_ms)
+    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, timed, live)
     made = Build(method.source, plan.device, plan.threads or threads.available())
     store = Store(home.results)
     if not again:
@@ -225,7 +225,8 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         seed=this.plan.seed,
         device=this.plan.device,
         threads=this.build.threads,
-        timing=this.plan.timing.split("+"),
+        timing=list(timing.modes(this.plan.timing, this.plan.device)),
+        slo_ms=this.plan.slo_ms,
         live=this.spec.live,
     )
 
@@ -249,8 +250,11 @@ def blank(plan: Plan) -> dict[str, Any]:
         "work": None,
         "latency_ms": None,
         "throughput_qps": None,
+        "load": None,
+        "device": None,
+        "competing_cores": None,
         "phases": {},
-        "machine": machine.describe(),
+        "machine": machine.describe() | {"processor": processor()},
         "provenance": {},
     }
 

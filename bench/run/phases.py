@@ -19,8 +19,6 @@ from bench.context import Context
 from bench.data.tables import Catalog, Requests
 from bench.data.task import PARTS, Task
 from bench.errors import Unavailable
-from bench.hookspecs import hookimpl
-from bench.measure import latency, threads
 from bench.measure.clock import Clock
 from bench.measure.memory import peak_rss_bytes, reset_peak
 from bench.run import oracle
@@ -30,6 +28,7 @@ from bench.run.job import Job
 from bench.run.live import change
 from bench.run.plan import Live
 from bench.run.resume import Unfinished
+from bench.run.timed import timed
 from bench.run.worker import Events, forbid
 
 STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4, "update": 5}
@@ -100,14 +99,9 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
         answers[part] = check(given, requests, job.k, catalog, job.method)
         _keep(out, part, answers[part])
     values: dict[str, Any] = {"work": _work(answers["test"], cls)}
-    if "batch" in job.timing:
-        events.send("stage", name="throughput")
-        repetitions = latency.batch(hook.query, requests, job.k, context)
-        np.save(out / "batch_seconds.npy", repetitions)
-        values["throughput_qps"] = float(len(requests) * len(repetitions) / repetitions.sum())
-    if "single" in job.timing:
-        events.send("stage", name="latency")
-        values |= _single(job, hook, requests, events, out)
+    if job.timing:
+        alone = _context(job, "query", events, alone=True)
+        values |= timed(job, hook, requests, context, alone, events)
     values["query"] = {**clock.times, "peak_rss_bytes": peak_rss_bytes()}
     events.send("measured", values=values)
     if implements(hook, "score"):
@@ -122,18 +116,6 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
         np.save(out / "oracle_rows.npy", rows)
         np.save(out / "oracle_ids.npy", best.ids)
     shutil.rmtree(context.scratch, ignore_errors=True)
-
-
-def _single(job: Job, hook: Any, requests: Requests, events: Events, out: Path) -> dict[str, Any]:
-    """Latencies of one request a call on one thread, beside the harness's own floor on the same requests."""
-    context = _context(job, "query", events, alone=True)
-    with threads.limited(1):
-        calls = latency.closed_loop(hook.query, connect(_Floor()).query, requests, job.k, context)
-    np.savez(out / "latency.npz", rows=calls.rows, nanoseconds=calls.nanoseconds)
-    if not len(calls.rows):
-        return {}
-    floor = latency.summary(calls.floor)["p50"]
-    return {"latency_ms": {**latency.summary(calls.nanoseconds), "floor_p50": floor, "calls": len(calls.rows)}}
 
 
 def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Context:
@@ -159,26 +141,6 @@ class _Milestones:
     def __call__(self, name: str, **values: float) -> None:
         told = {key: value for key, value in values.items() if math.isfinite(value)}
         self.passed.append({"name": name, "seconds": self._clock.seconds, **told})
-
-
-class _Floor:
-    """A query hook that does nothing: what is left is the harness."""
-
-    def __init__(self) -> None:
-        self._answer = Answer(np.zeros((1, 0), np.int32))
-
-    @hookimpl
-    def train(self) -> None:
-        """Nothing."""
-
-    @hookimpl
-    def index(self) -> None:
-        """Nothing."""
-
-    @hookimpl
-    def query(self, requests: Requests, k: int) -> Answer:
-        """The same answer to everything."""
-        return self._answer
 
 
 def _keep(out: Path, part: str, answer: Answer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.data.conventions import Conventions
 from bench.errors import UsageError
+from bench.run.timing import SLO_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ class Plan:
 
     dataset: "movielens-1m" or "synthetic:items=1000,seed=3", unless `data` names a file; protocol: "next-item" or
     "user-holdout:users=500", "" for the data set's own; method: an installed name or "path.py:Class"; ks: the depths
-    of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: "single",
-    "batch", both joined by "+", or "none"; live: through `update`, None for an index over the whole query catalog.
+    of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: modes of
+    bench.run.timing joined by "+", or "none"; slo_ms: the bound of the mode "load"; live: through `update`, None for an
+    index over the whole query catalog.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Plan:
     device: str = "cpu"
     threads: int = 0
     timing: str = "single+batch"
+    slo_ms: float = SLO_MS
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from bench.answer import Answer
 from bench.data.ragged import Ragged
+
+TIMINGS = "timing.parquet"
 
 
 def write_requests(path: Path, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
@@ -39,6 +42,39 @@ def write_answers(path: Path, parts: Mapping[str, tuple[NDArray[np.int64], Answe
             columns["scores"] = _lists(answer.scores, kept)
         tables.append(pa.table(columns))
     pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path, compression="zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class Repetitions:
+    """What one timing mode measured: rows int32 [M], the request of each call (-1: all of them), and its seconds."""
+
+    mode: str
+    rows: NDArray[np.int32]
+    seconds: NDArray[np.float64]
+
+
+def write_timings(path: Path, kept: Sequence[Repetitions]) -> None:
+    """Every repetition of every mode, in order."""
+    tables = [
+        pa.table(
+            {
+                "mode": pa.array([one.mode] * len(one.rows), pa.string()).dictionary_encode(),
+                "request": pa.array(one.rows, pa.int32()),
+                "seconds": pa.array(one.seconds, pa.float64()),
+            }
+        )
+        for one in kept or [Repetitions("", np.zeros(0, np.int32), np.zeros(0))]
+    ]
+    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path, compression="zstd")
+
+
+def read_timings(path: Path, mode: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """rows int32 [M] and seconds float64 [M] of one mode; empty where it was not measured."""
+    if not path.is_file():
+        return np.zeros(0, np.int32), np.zeros(0)
+    table = pq.read_table(path)
+    table = table.filter(pa.compute.equal(table["mode"], mode))
+    return table["request"].to_numpy().astype(np.int32), table["seconds"].to_numpy()
 
 
 def read_requests(folder: Path, part: str = "test") -> pa.Table:

@@ -1,4 +1,5 @@
-"""Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet and log.txt.
+"""Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet, timing.parquet
+(every repetition) and log.txt.
 
 A folder may also hold published results, `records.jsonl`: one record a line, without answers, to be listed and drawn.
 """

@@ -95,7 +95,7 @@ def test_options_reach_the_plan(call, fake_run, tmp_path):
         "run -m popularity --set half_life=30 --k 20 --seed 3 -p next-item:users=50 --seen answered --recall-over min-k"
     )
     words += " --live --remove 0.25"
-    limits = "--timeout 2m --memory 2GB --threads 1 --timing none --again --results elsewhere"
+    limits = "--timeout 2m --memory 2GB --threads 1 --timing single+load --slo-ms 20 --again --results elsewhere"
     code, _, err = call(*words.split(), *limits.split())
     assert code == 0, err
     plan, home, again = fake_run[0]
@@ -105,8 +105,9 @@ def test_options_reach_the_plan(call, fake_run, tmp_path):
         3,
         "next-item:users=50",
         1,
-        "none",
+        "single+load",
     )
+    assert plan.slo_ms == 20
     assert (plan.conventions.seen, plan.conventions.recall_over) == ("answered", "min_k")
     assert (plan.limits.seconds, plan.limits.memory_bytes) == (120.0, 2 * 10**9)
     assert again and plan.live == Live(remove=0.25)

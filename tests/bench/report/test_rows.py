@@ -75,3 +75,10 @@ def test_a_limited_choice_of_items_is_said(made):
     record = made.finished()
     record["task"]["eligible_items"] = 1500
     assert "20,000 items · 480,000 training interactions · 1,500 items may be answered" in rows.group([record])[0].facts
+
+
+def test_rows_timed_beside_other_work_are_named(made):
+    quiet, loud = made.finished("quiet", competing_cores=0.02), made.finished("loud", competing_cores=0.8)
+    assert rows.noise([quiet, made.finished("old")]) == ""
+    assert "1 of 2 rows were timed while other work took up to 0.8 cores" in rows.group([quiet, loud])[0].notes
+    assert rows.noise([loud]).startswith("All rows")

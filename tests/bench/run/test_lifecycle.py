@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bench.errors import DataError, ParameterError, UnknownName
+from bench.errors import DataError, ParameterError, UnknownName, UsageError
 from bench.run.lifecycle import run
 from bench.run.plan import Home, Limits, Plan
 from bench.store import columns
@@ -298,6 +298,9 @@ def test_bad_input_is_refused_before_any_work(go, tmp_path, log, cache):
     for wrong, error in (
         (Plan(method="popularity", data=log, protocol="user-holdot"), UnknownName),
         (Plan(method="popularity", data=log, timing="fast"), UnknownName),
+        (Plan(method="popularity", data=log, timing="single+single"), UsageError),
+        (Plan(method="popularity", data=log, timing="device"), UsageError),
+        (Plan(method="popularity", data=log, timing="single", device="cuda"), UsageError),
         (Plan(method="popularty", data=log), UnknownName),
         (Plan(method="popularity", dataset="movielens-2m"), UnknownName),
     ):
