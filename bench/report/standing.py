@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis.comparison import SIGNIFICANCE
 from bench.analysis.standings import Standing, Values, standings
 from bench.errors import UnknownName, UsageError
 from bench.metrics.names import describe
@@ -23,7 +24,7 @@ from bench.report.rows import group, is_bound, labels, succeeded
 from bench.report.schedule import executions
 from bench.store.columns import read_requests
 from bench.store.results import Store
-from bench.suites import Suite
+from bench.suites import Entry, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ def of_suite(suite: Suite, store: Store) -> list[Contest]:
             continue
         task = str(lookup(good[-1], "task", "fingerprint"))
         contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
-        told = " ".join(f"{key}={value}" for key, value in entry.plan.settings.items())
-        label = f"{entry.label} {told}" if _several(suite, entry.label, entry.task.name) else entry.label
-        contest.runs.setdefault(label, {})[entry.plan.seed] = good[-1]
+        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = good[-1]
     if not contests:
         raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
     return list(contests.values())
@@ -80,12 +79,17 @@ def render(contests: Sequence[Contest], store: Store, baseline: str | None, metr
         if first not in contest.runs:
             raise UnknownName("method of the suite", first, contest.runs)
         for metric in metrics or [f"recall@{main_k(contest.records)}"]:
-            found = _standings(contest, store, first, metric)
-            parts += [Text.assemble((f"{metric}  ", "bold"), contest.title), _table(found, metric), _words(found)]
+            found = measured(contest, store, first, metric)
+            parts += [
+                Text.assemble((f"{metric}  ", "bold"), contest.title),
+                _table(lines(found, metric)),
+                Text(f"{words(found)}\n", "dim"),
+            ]
     return Group(*parts)
 
 
-def _standings(contest: Contest, store: Store, baseline: str, metric: str) -> list[Standing]:
+def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list[Standing]:
+    """The standings of a contest, from the requests' values in the store."""
     described = describe(metric)
     values = {
         label: {seed: _values(store, record, metric) for seed, record in by_seed.items()}
@@ -105,36 +109,38 @@ def _values(store: Store, record: Record, metric: str) -> Values:
     return table["key"].to_numpy(), np.asarray(values, np.float64)
 
 
-def _table(found: Sequence[Standing], metric: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def lines(found: Sequence[Standing], metric: str) -> list[dict[str, str]]:
+    """The standings as texts, a name for every column."""
     several = any(one.seeds for one in found)
-    for name in ("rank", "method", metric, "difference", "95% interval", "p (Holm)", "verdict"):
-        table.add_column(name, justify="left" if name in ("method", "95% interval", "verdict") else "right")
-    if several:
-        table.add_column("in each seed", justify="left")
+    told = []
     for one in found:
         best, worst = one.rank
-        rank = str(best) if best == worst else f"{best}–{worst}"
-        if one.against is None:
-            table.add_row(rank, one.label, wording.proportion(one.mean), "", "", "", Text("baseline", "dim"))
-            continue
-        low, high = (one.seeds.low, one.seeds.high) if one.seeds else (one.against.low, one.against.high)
-        assert one.p_value is not None
-        verdict = one.against.verdict if one.p_value <= 0.05 else "not distinguishable"
-        cells: list[str | Text] = [
-            rank,
-            one.label,
-            wording.proportion(one.mean),
-            signed(one.against.difference),
-            f"{signed(low)} to {signed(high)}",
-            p_text(one.p_value),
-            Text(verdict, STYLES.get(verdict, "")),
-        ]
-        table.add_row(*cells, *([" ".join(map(signed, one.each))] if several else []))
+        line = {"rank": str(best) if best == worst else f"{best}–{worst}", "method": one.label}
+        line[metric] = wording.proportion(one.mean)
+        line |= {"difference": "", "95% interval": "", "p (Holm)": "", "verdict": "baseline"}
+        if one.against is not None and one.p_value is not None:
+            low, high = (one.seeds.low, one.seeds.high) if one.seeds else (one.against.low, one.against.high)
+            line["difference"] = signed(one.against.difference)
+            line["95% interval"] = f"{signed(low)} to {signed(high)}"
+            line["p (Holm)"] = p_text(one.p_value)
+            line["verdict"] = one.against.verdict if one.p_value <= SIGNIFICANCE else "not distinguishable"
+        if several:
+            line["in each seed"] = " ".join(map(signed, one.each))
+        told.append(line)
+    return told
+
+
+def _table(told: Sequence[dict[str, str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in told[0]:
+        left = name in ("method", "95% interval", "verdict", "in each seed")
+        table.add_column(name, justify="left" if left else "right")
+    for line in told:
+        table.add_row(*(Text(text, STYLES.get(text, "dim" if text == "baseline" else "")) for text in line.values()))
     return table
 
 
-def _words(found: Sequence[Standing]) -> Text:
+def words(found: Sequence[Standing]) -> str:
     """What the table's figures mean, and what the requests could have shown."""
     others = [one.against for one in found if one.against is not None]
     said = (
@@ -151,14 +157,14 @@ def _words(found: Sequence[Standing]) -> Text:
             f" Intervals are for other users and other trainings; {wording.percent(float(share))} of a mean's variance"
         )
         said += " is of training."
-    return Text(said + "\n", "dim")
+    return said
 
 
-def _several(suite: Suite, label: str, task: str) -> bool:
-    """Whether a label stands for several settings in a task."""
-    told = {
-        repr(sorted(entry.plan.settings.items()))
-        for entry in suite.entries
-        if entry.label == label and entry.task.name == task
-    }
-    return len(told) > 1
+def label_of(suite: Suite, entry: Entry) -> str:
+    """How a run of a suite is called: the label of its method, with the settings that a grid varies."""
+    fellows = [
+        one.plan.settings for one in suite.entries if (one.label, one.task.name) == (entry.label, entry.task.name)
+    ]
+    own = entry.plan.settings
+    told = [f"{key}={own[key]}" for key in own if len({repr(one.get(key)) for one in fellows}) > 1]
+    return " ".join([entry.label, *told])
