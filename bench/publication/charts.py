@@ -78,7 +78,7 @@ def _frontier(entries: Sequence[Entry], column: Column, k: int) -> Chart:
         for entry, value, spent, on in zip(entries, recall, cost, best, strict=True)
         if not np.isnan(value)
     ]
-    data = altair.InlineData(values=points)
+    data = altair.Data(values=points)  # type: ignore[no-untyped-call]
     x = altair.X("cost:Q", title=TITLES[column.name], scale=altair.Scale(type="log", nice=False, padding=20))
     y = altair.Y("recall:Q", title=f"recall@{k}", scale=altair.Scale(zero=False, padding=10))
     lines = len({entry.line for entry in entries})
@@ -139,7 +139,7 @@ def losses(entries: Sequence[Entry]) -> list[Chart]:
     parts = [part for part in PARTS if floors or part != PARTS[0]]
     chosen = altair.param(name="of", value="all targets", bind=altair.binding_select(options=there, name="of: "))
     chart = (
-        altair.Chart(altair.InlineData(values=values))
+        altair.Chart(altair.Data(values=values))  # type: ignore[no-untyped-call]
         .add_params(chosen)
         .transform_filter("datum.group == of")
         .mark_bar()

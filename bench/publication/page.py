@@ -57,7 +57,7 @@ def render(title: str, sections: Sequence[Section], made: str, suite: str) -> st
         style=Markup(parts.joinpath("page.css").read_text(encoding="utf-8")),
         script=Markup(parts.joinpath("page.js").read_text(encoding="utf-8")),
         charts=_data(charts),
-        vega=_code(vl_convert.javascript_bundle(None)) if charts else "",
+        vega=_code(vl_convert.javascript_bundle()) if charts else "",  # type: ignore[call-arg]
         tables=_data(_tables()),
     )
 
