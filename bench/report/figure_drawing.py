@@ -56,8 +56,9 @@ def write(drawing: Drawing, stem: Path) -> list[Path]:
 def page(drawing: Drawing) -> Page:
     """All panels on one page, with title and caption."""
     figure = drawing.figure
-    cells = [(facet, panel) for facet in drawing.facets for panel in figure.y]
     columns = _columns(len(drawing.facets), len(figure.y))
+    fill = -len(figure.y) % columns if len(figure.y) > 1 and len(drawing.facets) > 1 else 0  # a data set begins a row
+    cells = [(facet, panel) for facet in drawing.facets for panel in (*figure.y, *[None] * fill)]
     rows = -(-len(cells) // columns)
     is_curve = figure.kind == "curve"
     named = is_curve and len(drawing.lines) > 1
@@ -80,12 +81,14 @@ def page(drawing: Drawing) -> Page:
     room = WIDTH - left - (columns - 1) * gutter - RIGHT - beside
     width = room / columns
     for at, (facet, panel) in enumerate(cells):
+        if panel is None:
+            continue
         row, column = divmod(at, columns)
         bottom = total - top - (row + 1) * height - row * between
         axes = whole.add_axes((
             (left + column * (width + gutter)) / WIDTH, bottom / total, width / WIDTH, height / total,
         ))  # fmt: skip
-        if len(drawing.facets) > 1 and (len(figure.y) == 1 or column == 0):
+        if len(drawing.facets) > 1 and (len(figure.y) == 1 or panel is figure.y[0]):
             brief = columns == 3 and len(figure.y) == 1
             facts = words.facts([record for point in facet.points for record in point.records], brief=brief)
             _above(axes, facet.title, 32, weight="bold")
@@ -113,6 +116,5 @@ def _above(axes: Axes, text: str, points: float, **look: Any) -> None:
 def _columns(facets: int, panels: int) -> int:
     """Panels beside one another: data sets below each other, their measurements side by side."""
     cells = panels if facets == 1 else facets if panels == 1 else 0
-    if not cells:
-        return min(panels, 3)
+    cells = cells or panels
     return 2 if cells == 4 else min(cells, 3)
