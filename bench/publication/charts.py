@@ -69,7 +69,7 @@ def _frontier(entries: Sequence[Entry], column: Column, k: int) -> Chart:
             "recall": float(value),
             **_bounds(entry.record, f"recall@{k}", float(value)),
             "cost": float(spent),
-            "shown": f"{wording.proportion(float(value))}",
+            "shown": wording.proportion(float(value)),
             "costs": column.text(float(spent)),
             "run": entry.run,
             "href": entry.href,

@@ -28,9 +28,7 @@ def of_runs(store: Store, baseline: str, contender: str, cache: Path, *, every: 
     """The comparison of two stored runs; cache: where their task is; `every`: all metrics, else the main ones."""
     folders = [store.folder(baseline), store.folder(contender)]
     first, second = map(read, folders)
-    for record in (first, second):
-        if not succeeded(record):
-            raise UsageError(f"run {record['run_id']} ended as {record['status']!r}: it has nothing to compare")
+    refuse_unfinished((first, second))
     if lookup(first, "task", "fingerprint") != lookup(second, "task", "fingerprint"):
         raise UsageError(
             f"the runs are of different tasks ({_task(first)}; {_task(second)}): only runs on the same requests and "
@@ -45,6 +43,13 @@ def of_runs(store: Store, baseline: str, contender: str, cache: Path, *, every: 
     ks = [int(name.partition("@")[2]) for name in shown if name.startswith("recall@") and "/" not in name]
     oracles, remark = of_oracles(store, (baseline, contender), cache, ks)
     return render(first, second, compare(values[0], values[1], keys, seed=0) + oracles, remark)
+
+
+def refuse_unfinished(records: Sequence[Record]) -> None:
+    """Raise UsageError for a run that holds an error in place of measurements."""
+    for record in records:
+        if not succeeded(record):
+            raise UsageError(f"run {record['run_id']} ended as {record['status']!r}: it has nothing to compare")
 
 
 def of_oracles(store: Store, runs: tuple[str, str], cache: Path, ks: Sequence[int]) -> tuple[list[Comparison], str]:

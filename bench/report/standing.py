@@ -19,7 +19,7 @@ from bench.errors import UnknownName, UsageError
 from bench.metrics.names import describe
 from bench.report import wording
 from bench.report.columns import Record, lookup, main_k
-from bench.report.contrast import STYLES, p_text, signed
+from bench.report.contrast import STYLES, p_text, refuse_unfinished, signed
 from bench.report.rows import group, is_bound, labels, succeeded
 from bench.report.schedule import executions
 from bench.store.columns import read_requests
@@ -61,9 +61,7 @@ def of_suite(suite: Suite, store: Store) -> list[Contest]:
 def of_runs(runs: Sequence[str], store: Store) -> Contest:
     """The named runs, which must be of one task."""
     records = [store.find(run) for run in runs]
-    for record in records:
-        if not succeeded(record):
-            raise UsageError(f"run {record['run_id']} ended as {record['status']!r}: it has nothing to compare")
+    refuse_unfinished(records)
     tasks = group(records)
     if len(tasks) > 1:
         raise UsageError(f"the runs are of {len(tasks)} tasks: only runs on the same requests can be compared")
