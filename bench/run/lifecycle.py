@@ -193,7 +193,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
                         shutil.rmtree(unfinished, ignore_errors=True)
                 return measured
 
-            state, phases[phase] = artifacts.obtain(final, make, this.watch.log)
+            state, phases[phase] = artifacts.obtain(final, make, this.watch.log, this.home.elsewhere)
             shutil.rmtree(unfinished, ignore_errors=True)
             load[phase] = str(state)
         job = _job(this, temporary, asked, load, {})

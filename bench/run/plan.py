@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.data.conventions import Conventions
 from bench.errors import UsageError
 from bench.run.timing import SLO_MS
 
 
+class Elsewhere(Protocol):
+    """A place beyond this machine, for artifacts and executions."""
+
+    def fetch(self, final: Path) -> None:
+        """Bring the artifact `final` into the cache if it is there and not here, whole or not at all."""
+
+    def offer(self, final: Path) -> None:
+        """Put an artifact that was made here there."""
+
+    def offer_run(self, folder: Path) -> None:
+        """Put an execution there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where results, prepared data with artifacts, and raw data lie."""
+    """Where results, prepared data with artifacts, and raw data lie; elsewhere: what other machines have made."""
 
     results: Path
     cache: Path
     data_root: Path | None = None
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)

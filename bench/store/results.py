@@ -60,6 +60,10 @@ class Store:
         ]
         return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
+    def text(self, run_id: str) -> str:
+        """The result of an execution, as it is written."""
+        return (self.runs / run_id / "result.json").read_text(encoding="utf-8")
+
     def records(self) -> list[dict[str, Any]]:
         """The result of every execution, oldest first."""
         return [read(folder) for folder in self.folders()]
