@@ -40,8 +40,8 @@ class Errand:
     """A run for a node. number: by which it is told of; folder: against which the plan's relative paths are meant.
 
     source: the digest of the method where the sweep was started, which the node's must equal, "" where it is not there.
-    token: a file in the results that a node must see; without one, what is new goes to `home.elsewhere` and `known` are
-    the results (run id to text) that may answer the run.
+    tokens: files in results and cache that a node must see; without them, what is new goes to `home.elsewhere` and
+    `known` are the results (run id to text) that may answer the run.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Errand:
     home: Home
     folder: Path
     source: str
-    token: Path | None = None
+    tokens: tuple[Path, ...] = ()
     known: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,9 +105,10 @@ def carry_out(errand: Errand, tell: Tell) -> Return:
 
 def _check(errand: Errand) -> None:
     host = platform.node()
-    if errand.token is not None and not errand.token.is_file():
+    unseen = [token.parent for token in errand.tokens if not token.is_file()]
+    if unseen:
         raise ClusterError(
-            f"node {host} does not see {errand.token.parent}: --results and --cache must lie in a folder that all "
+            f"node {host} does not see {unseen[0]}: --results and --cache must lie in a folder that all "
             f"nodes share; without one, hand results on by --through URL"
         )
     method = method_of(errand.plan)

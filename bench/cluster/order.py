@@ -1,7 +1,7 @@
 """Which runs may go at the same time: nothing that two of them share is made twice.
 
 The first of the runs that share a task, a training or an index makes it; the others begin when it is there, not when
-the first has ended. So no lock between nodes is needed, which few shared folders hold.
+the first has ended. So nothing hangs on locks between nodes, which not every shared folder holds.
 """
 
 from __future__ import annotations

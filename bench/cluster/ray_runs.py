@@ -60,15 +60,15 @@ class RayRuns:
         made = [makes(plan, methods[plan.method]) for plan in plans]
         if self.exchange is not None:
             made = [{stage: key for stage, key in one.items() if stage != "prepare"} for one in made]
-        with self._token() as token:
-            errands = self._errands(plans, methods, store, token)
+        with self._tokens() as tokens:
+            errands = self._errands(plans, methods, store, tokens)
             records = Sending(self.ray, errands, Order(made), self.shown, self.part).records(title)
         if self.exchange is not None:
             self.exchange.gather(store)
         return records
 
     def _errands(
-        self, plans: Sequence[Plan], methods: Mapping[str, Method], store: Store, token: Path | None
+        self, plans: Sequence[Plan], methods: Mapping[str, Method], store: Store, tokens: tuple[Path, ...]
     ) -> list[Errand]:
         """What each node is told, with absolute paths."""
         there = nodes(self.ray)
@@ -83,25 +83,28 @@ class RayRuns:
         for number, plan in enumerate(plans):
             known = {one["run_id"]: store.text(one["run_id"]) for one in executions(plan, earlier)}
             on_node = placed(plan, demand(plan, there))
-            found.append(Errand(number, on_node, home, Path.cwd(), methods[plan.method].source, token, known))
+            found.append(Errand(number, on_node, home, Path.cwd(), methods[plan.method].source, tokens, known))
         return found
 
     @contextlib.contextmanager
-    def _token(self) -> Iterator[Path | None]:
-        """A file in the results that every node must see; none where results go through an exchange."""
+    def _tokens(self) -> Iterator[tuple[Path, ...]]:
+        """Files in results and cache that every node must see; none where these go through an exchange."""
         if self.exchange is not None:
-            yield None
+            yield ()
             return
-        token = self.home.results.absolute() / f".sweep-{uuid.uuid4().hex}"
+        name = f".sweep-{uuid.uuid4().hex}"
+        tokens = tuple(folder.absolute() / name for folder in (self.home.results, self.home.cache))
         try:
-            token.parent.mkdir(parents=True, exist_ok=True)
-            token.touch()
-        except OSError as error:
-            raise StoreError(f"{token.parent}: results cannot be written here ({error}); give --results") from error
-        try:
-            yield token
+            for token in tokens:
+                token.parent.mkdir(parents=True, exist_ok=True)
+                token.touch()
+            yield tokens
+        except PermissionError as error:
+            raise StoreError(f"{error}; name folders that may be written by --results and --cache") from error
         finally:
-            token.unlink(missing_ok=True)
+            for token in tokens:
+                with contextlib.suppress(OSError):
+                    token.unlink()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Nothing that runs share is made twice, and nobody waits longer than that."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ def keeping(train, index):
     return {"prepare": TASK, "train": (*TASK, train), "index": (*TASK, train, index)}
 
 
-def made(plan):
-    return makes(plan, method_of(plan))
+@pytest.fixture(scope="module")
+def dvf():
+    return method_of(Plan("dvf"))
 
 
 def test_the_first_prepares_and_the_others_begin_when_it_trains():
@@ -84,7 +86,10 @@ def test_every_run_ends_and_no_two_make_the_same_at_a_time(asked, data):
             order.reached(at, stages[going[at]])
 
 
-def test_a_query_parameter_shares_training_and_index_and_an_index_parameter_the_training():
+def test_a_query_parameter_shares_training_and_index_and_an_index_parameter_the_training(dvf):
+    def made(plan):
+        return makes(plan, dvf)
+
     plain = made(Plan("dvf"))
     assert made(Plan("dvf", settings={"ef": 77})) == plain
     assert made(Plan("dvf", ks=(5,), timing="none")) == plain
@@ -99,4 +104,4 @@ def test_a_query_parameter_shares_training_and_index_and_an_index_parameter_the_
 
 
 def test_a_method_that_keeps_nothing_shares_its_task_alone():
-    assert set(made(Plan("null"))) == {"prepare"}
+    assert set(makes(Plan("null"), method_of(Plan("null")))) == {"prepare"}
