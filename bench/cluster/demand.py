@@ -41,7 +41,7 @@ def demand(plan: Plan, nodes: Sequence[Node]) -> Demand:
     able = [node for node in nodes if node.cores and node.gpus >= gpus]
     if not able:
         wanted = "a GPU" if gpus else "a core for a run"
-        raise UsageError(f"none of the cluster's {len(nodes)} nodes has {wanted}; start one that has")
+        raise UsageError(f"no node of the cluster has {wanted}; start one that has")
     most = max(node.cores for node in able)
     cores = most if takes_a_node(plan) else min(plan.threads, most)
     memory = max(node.memory_bytes for node in able if node.cores >= cores)

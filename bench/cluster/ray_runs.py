@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +118,7 @@ def on_ray(address: str, home: Home, shown: Gathering, through: str | None = Non
     exchange = None if through is None else Exchange(through, home.cache.absolute())
     if exchange is not None:
         exchange.check()
+    shown.log("starting Ray on this machine" if address == SCHEME else f"connecting to {address}")
     with _connected(address) as ray:
         yield RayRuns(ray, home, shown, exchange)
 
@@ -135,6 +137,7 @@ def _connected(address: str) -> Iterator[Any]:
         if address == SCHEME:
             folder = tempfile.TemporaryDirectory(prefix="bench-ray-", dir=TEMPORARY, ignore_cleanup_errors=True)
             stack.enter_context(folder)
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # of a lost process it is told elsewhere
             stack.callback(ray.shutdown)
             ray.init(
                 "local",

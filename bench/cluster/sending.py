@@ -149,7 +149,7 @@ class Sending:
     def _end(self) -> None:
         """Have what still goes on clean up after itself."""
         if self._sent:
-            self._shown.log(f"ending {len(self._sent)} runs")
+            self._shown.log(f"what still goes on is ended ({len(self._sent)})")
             with contextlib.suppress(self._ray.exceptions.RayError):
                 for sent in self._sent:
                     self._ray.cancel(sent)  # a KeyboardInterrupt there, as Ctrl-C is here

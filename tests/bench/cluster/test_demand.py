@@ -36,7 +36,7 @@ def test_a_graphics_run_takes_one_gpu_of_a_node_that_has_some():
 
 
 def test_what_no_node_has_is_refused_and_not_waited_for():
-    with pytest.raises(UsageError, match=r"none of the cluster's 2 nodes has a GPU"):
+    with pytest.raises(UsageError, match="no node of the cluster has a GPU"):
         demand(Plan("dvf", device="cuda", timing="none"), [SMALL, LARGE])
     with pytest.raises(UsageError, match="write cuda"):
         demand(Plan("dvf", device="cuda:1", timing="none"), [GRAPHICS])
