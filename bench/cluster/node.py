@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from bench.cache import begin, write_text
+from bench.cluster.demand import Demand
 from bench.commands.series import record_of
 from bench.errors import ClusterError
 from bench.run.lifecycle import method_of
@@ -37,7 +38,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A run for a node. number: by which it is told of; folder: against which the plan's relative paths are meant.
+    """A run for a node that has what is `wanted`. number: by which it is told of; folder: against which the plan's
+    relative paths are meant.
 
     source: the digest of the method where the sweep was started, which the node's must equal, "" where it is not there.
     tokens: files in results and cache that a node must see; without them, what is new goes to `home.elsewhere` and
@@ -46,6 +48,7 @@ class Errand:
 
     number: int
     plan: Plan
+    wanted: Demand
     home: Home
     folder: Path
     source: str

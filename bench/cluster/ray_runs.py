@@ -83,8 +83,8 @@ class RayRuns:
         found = []
         for number, plan in enumerate(plans):
             known = {one["run_id"]: store.text(one["run_id"]) for one in executions(plan, earlier)}
-            on_node = placed(plan, demand(plan, there))
-            found.append(Errand(number, on_node, home, Path.cwd(), methods[plan.method].source, tokens, known))
+            wanted, source = demand(plan, there), methods[plan.method].source
+            found.append(Errand(number, placed(plan, wanted), wanted, home, Path.cwd(), source, tokens, known))
         return found
 
     @contextlib.contextmanager

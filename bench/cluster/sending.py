@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
-from bench.cluster.demand import Node, demand
+from bench.cluster.demand import Node
 from bench.cluster.node import Errand, News, Return, carry_out
 from bench.cluster.order import Order
 from bench.commands.series import not_begun, summary, title_of
@@ -82,10 +82,8 @@ class Sending:
         return [self._records[at] for at in range(len(self._errands))]
 
     def _send(self, numbers: Sequence[int]) -> None:
-        there = nodes(self._ray) if numbers else []
         for number in numbers:
-            plan = self._errands[number].plan
-            wanted = demand(plan, there)
+            wanted = self._errands[number].wanted  # which Ray waits for where the nodes that had it are gone
             task = self._task.options(
                 name=self._title(number),
                 num_cpus=wanted.cores,

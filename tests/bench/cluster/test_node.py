@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.cluster.demand import Demand
 from bench.cluster.exchange import Exchange
 from bench.cluster.node import Errand, carry_out
 from bench.errors import ClusterError
@@ -14,8 +15,8 @@ PLAN = Plan("popularity", DATA, protocol="next-item:users=20", ks=(10,), timing=
 
 
 def errand(home, tmp_path, plan=PLAN, **changes):
-    asked = {"number": 7, "plan": plan, "home": home, "folder": tmp_path, "source": method_of(plan).source}
-    return Errand(**asked | changes)
+    asked = {"home": home, "folder": tmp_path, "source": method_of(plan).source}
+    return Errand(7, plan, Demand(1), **asked | changes)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from bench.cluster import sending
+from bench.cluster.demand import Node, demand
 from bench.cluster.node import Errand, News, Return
 from bench.cluster.order import Order
 from bench.cluster.sending import Sending
@@ -35,9 +36,6 @@ class PlayedRay:
     def __init__(self, comes):
         self.comes = {number: list(one) for number, one in enumerate(comes)}
         self.sent, self.options_of, self.cancelled, self.news = [], [], [], []
-
-    def nodes(self):
-        return [{"Alive": True, "Resources": {"CPU": 8.0, "memory": 16.0 * GIB}}, {"Alive": False, "Resources": {}}]
 
     def remote(self, *given, **_):
         if not given:  # the mailbox
@@ -88,7 +86,9 @@ def back(status="ok"):
 def send(comes, tmp_path, plan=None):
     plan = plan or Plan("null", ks=(10,), timing="none", threads=2)
     home = Home(tmp_path, tmp_path)
-    errands = [Errand(number, plan, home, tmp_path, "") for number in range(len(comes))]
+    errands = [
+        Errand(number, plan, demand(plan, [Node(8, 16 * GIB)]), home, tmp_path, "") for number in range(len(comes))
+    ]
     ray, console = PlayedRay(comes), Console(file=io.StringIO(), width=300)
     going = Sending(ray, errands, Order([{} for _ in errands]), Gathering(console), "metrics")
     return ray, going, console.file
@@ -145,3 +145,13 @@ def test_news_show_what_goes_on_and_late_ones_change_nothing(tmp_path):
     assert "answered from the store" in said.getvalue()
     assert shown[-1].done == 2
     assert shown[-1].going == ()
+
+
+def test_nodes_are_those_that_are_alive():
+    resources = {"CPU": 8.0, "memory": 16.0 * GIB, "GPU": 1.0}
+    listed = [
+        {"Alive": True, "Resources": resources},
+        {"Alive": False, "Resources": {}},
+        {"Alive": True, "Resources": {}},
+    ]
+    assert sending.nodes(SimpleNamespace(nodes=lambda: listed)) == [Node(8, 16 * GIB, 1), Node(0, 0)]
