@@ -28,6 +28,7 @@ In place of `datasets`, whose runs have all settings in common, tasks may bring 
     name = "dvf"
     label = "whole beam"                    # what a figure calls it; left out: its name
     tasks = ["synthetic"]                   # left out: all
+    seeds = [0]                             # of the suite's, left out: all; such as one to screen, three for finalists
 
 A `[figure]` says what of the results is drawn (bench.report.figure).
 
@@ -63,7 +64,7 @@ KEYS = {
     "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "protocol", "title", "name", "set", "grid", "live", "remove", "phases"}
-METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks"}
+METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks", "seeds"}
 PHASES = ("train", "index", "update")
 SEARCH_KEYS = {"trials", "seconds", "seed", "select"}
 
@@ -139,7 +140,8 @@ class Reading:
             met = [method["name"] for method in declared if task.name in method.get("tasks", [task.name])]
             refuse_unknown({**task.plan.settings, **task.grid}, met, f"{self.path}: task {task.name!r}")
         for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
-            if task.name not in method.get("tasks", [task.name]):
+            seed = task.plan.seed
+            if task.name not in method.get("tasks", [task.name]) or seed not in method.get("seeds", [seed]):
                 continue
             own = self.value(method, "set", dict, {})
             for_all = taken(task.plan.settings, method["name"])
@@ -236,6 +238,9 @@ class Reading:
         for task in self.value(said, "tasks", list, []):
             if task not in (names := {one.name for one in tasks}):
                 raise UnknownName(f"task in {where} of {self.path}", str(task), names)
+        known = {task.plan.seed for task in tasks}
+        if strange := [seed for seed in self.value(said, "seeds", list, []) if seed not in known]:
+            raise UsageError(f"{self.path}: seed {strange[0]} of {where} is none of the suite's seeds, {sorted(known)}")
         name = said["name"]
         if ".py:" in name:
             name = str(self.path.parent / name)

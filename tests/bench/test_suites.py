@@ -239,3 +239,26 @@ def test_a_search_draws_nothing_that_the_exact_back_end_does_not_read():
 def test_the_suites_share_trainings(name, trained, runs):
     plans = load_suite(ROOT / "suites" / f"{name}.toml").plans
     assert (trainings(plans), len(plans)) == (trained, runs)
+
+
+def test_a_method_may_be_run_with_some_of_the_seeds(tmp_path):
+    text = """
+        seeds = [0, 1, 2]
+        datasets = ["synthetic"]
+        [[methods]]
+        name = "item_cf"
+        [[methods]]
+        name = "popularity"
+        seeds = [0]
+        """
+    suite = load_suite(write(tmp_path, text))
+    assert [(plan.method, plan.seed) for plan in suite.plans] == [
+        ("item_cf", 0),
+        ("popularity", 0),
+        ("item_cf", 1),
+        ("item_cf", 2),
+    ]
+    with pytest.raises(
+        UsageError, match=r"seed 4 of \[\[methods\]\] number 2 is none of the suite's seeds, \[0, 1, 2\]"
+    ):
+        load_suite(write(tmp_path, text.replace("seeds = [0]", "seeds = [4]")))
