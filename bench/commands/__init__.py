@@ -3,10 +3,12 @@
 from bench.commands import catalog, results
 from bench.commands.data import data
 from bench.commands.figure import figure
+from bench.commands.guard import gate, reproduce
 from bench.commands.publish import publish
 from bench.commands.run import run
+from bench.commands.score import score
 from bench.commands.sweep import sweep
 
-COMMANDS = (run, sweep, figure, publish, *results.COMMANDS, data, *catalog.COMMANDS)
+COMMANDS = (run, score, sweep, figure, publish, *results.COMMANDS, gate, reproduce, data, *catalog.COMMANDS)
 
 __all__ = ["COMMANDS"]

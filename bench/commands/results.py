@@ -119,9 +119,13 @@ def inspect(
         ("Is the second run better than the first?", "bench compare 3f2a 77c0"),
         ("Three runs against a first:", "bench compare 3f2a 77c0 09ab e41d --metric recall@200"),
         ("The methods of a suite, over its seeds:", "bench compare suites/two-tower-loss.toml --baseline softmax"),
+        (
+            "What a change of the code did, where both were run:",
+            "bench sweep ours.toml\n\ngit switch faster\n\nbench sweep ours.toml\n\nbench compare main faster",
+        ),
     ),
 )
-@click.argument("runs", nargs=-1, required=True, metavar="BASELINE CONTENDER... | SUITE.toml")
+@click.argument("runs", nargs=-1, required=True, metavar="BASELINE CONTENDER... | SUITE.toml [SUITE.toml]")
 @click.option(
     "--all", "every", is_flag=True, help="Of two runs all metrics, those of groups of items and requests too."
 )
@@ -149,19 +153,32 @@ def compare(
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
     Of two runs the metrics and costs; where both have an oracle, their scorers are compared too, apart from their
     indexes. Of more runs, or of a suite's methods with all their seeds, a table with ranks; its tests are corrected for
-    how many they are. A run is its id or the beginning of it, as tables show it, or "latest".
+    how many they are. Of two suites, the methods that they call alike, the second beside the first. A run is its id or
+    the beginning of it, as tables show it, or "latest"; two revisions of the code (branches, tags, commits) stand for
+    the runs of the store that were made at both, without changes that were not committed.
     """
-    from bench.report import contrast, standing
+    from bench.report import contrast, pairs, standing
     from bench.store.results import Store
     from bench.suites import load_suite
 
     store = Store(results)
-    if len(runs) == 1 and runs[0].endswith(".toml"):
-        contests = standing.of_suite(load_suite(Path(runs[0])), store)
+    suites = [load_suite(Path(name)) for name in runs if name.endswith(".toml")]
+    if len(suites) == len(runs) == 1:
+        contests = standing.of_suite(suites[0], store)
         surroundings.out.print(standing.render(contests, store, baseline, metrics))
         return
-    if len(runs) == 1 or baseline is not None:
-        raise UsageError("name two runs or more, the baseline first, or a suite's file, for which --baseline is")
+    if (suites and len(suites) != len(runs)) or len(suites) > 2 or len(runs) == 1 or baseline is not None:
+        raise UsageError(
+            "name two runs or more, the baseline first; two revisions; two suites; or one, for which --baseline is"
+        )
+    if len(suites) == 2:
+        both = pairs.of_suites((suites[0], store), (suites[1], store))
+        surroundings.out.print(pairs.render(both, metrics, (suites[0].title, suites[1].title)))
+        return
+    if len(runs) == 2 and (commits := pairs.commits_of(runs, store)):
+        both = pairs.of_revisions(store, *commits)
+        surroundings.out.print(pairs.render(both, metrics, (runs[0], runs[1])))
+        return
     if len(runs) > 2 or metrics:
         surroundings.out.print(standing.render([standing.of_runs(runs, store)], store, None, metrics))
         return

@@ -15,17 +15,18 @@ import vl_convert
 from bench.cache import write_text
 from bench.errors import UsageError
 from bench.publication.charts import Chart, frontiers, losses
-from bench.publication.entries import Entry, stem_of
+from bench.publication.entries import Entry
 from bench.publication.page import Section, render
 from bench.report import formats, standing
 from bench.report.columns import Record, main_k
-from bench.report.rows import TaskRows, group, is_bound, succeeded
-from bench.report.schedule import executions
+from bench.report.rows import TaskRows, group, is_bound
+from bench.report.schedule import newest_of
 from bench.report.selection import newest
-from bench.store.results import Store
+from bench.store.columns import REQUESTS, TIMINGS
+from bench.store.results import Store, stem_of
 from bench.suites import Suite
 
-PARQUET = ("requests.parquet", "timing.parquet")
+PARQUET = (REQUESTS, TIMINGS)
 SCALE = 2.0  # of PNG files
 
 
@@ -34,11 +35,9 @@ def of_suite(suite: Suite, store: Store) -> list[TaskRows]:
     records, found, labels = store.listed(), [], dict[str, str]()
     seeds = len({entry.plan.seed for entry in suite.entries}) > 1
     for entry in suite.entries:
-        runs = executions(entry.plan, records)
-        good = [record for record in runs if succeeded(record)]
-        if not runs:
+        record = newest_of(entry.plan, records)
+        if record is None:
             continue
-        record = (good or runs)[-1]
         label = standing.label_of(suite, entry)
         labels[str(record["run_id"])] = f"{label}, seed {entry.plan.seed}" if seeds else label
         found.append(record)
@@ -94,8 +93,8 @@ def _section(task: TaskRows, store: Store, suite: Suite | None) -> Section:
     charts = (*frontiers(entries), *losses(entries))
     contest = standing.Contest(task.title)
     for entry in entries:
-        there = (store.runs / str(entry.record["run_id"]) / "requests.parquet").is_file()
-        if there and not is_bound(entry.record):
+        there = store.file(str(entry.record["run_id"]), REQUESTS)
+        if there is not None and not is_bound(entry.record):
             label, _, _ = entry.label.rpartition(", seed ")
             contest.runs.setdefault(label or entry.label, {})[int(entry.record["seed"])] = entry.record
     if len(contest.runs) < 2:
@@ -116,9 +115,9 @@ def _keep(record: Record, store: Store, folder: Path) -> None:
     run = str(record["run_id"])
     write_text(folder / f"{stem_of(run)}.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for name in PARQUET:
-        source = store.runs / run / name
-        if source.is_file():
-            shutil.copyfile(source, folder / f"{stem_of(run)}.{name}")
+        source, final = store.file(run, name), folder / f"{stem_of(run)}.{name}"
+        if source is not None and source != final:
+            shutil.copyfile(source, final)
 
 
 def _figure(chart: Chart, folder: Path, name: str) -> None:

@@ -72,6 +72,13 @@ def stored(plan: Plan, records: Sequence[Record]) -> bool:
     return any(record.get("status") == "ok" for record in executions(plan, records))
 
 
+def newest_of(plan: Plan, records: Sequence[Record]) -> Record | None:
+    """The newest execution of this run that went well, else the newest; None where there is none."""
+    found = executions(plan, records)
+    good = [record for record in found if record.get("status") == "ok"]
+    return next(iter(reversed(good or found)), None)
+
+
 def executions(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """The executions of this run, failed ones too, in the order of `records`; found as `stored` does."""
     try:

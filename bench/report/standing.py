@@ -21,8 +21,8 @@ from bench.report import wording
 from bench.report.columns import Record, lookup, main_k
 from bench.report.contrast import STYLES, p_text, refuse_unfinished, signed
 from bench.report.rows import group, is_bound, labels, succeeded
-from bench.report.schedule import executions
-from bench.store.columns import read_requests
+from bench.report.schedule import newest_of
+from bench.store.columns import REQUESTS, read_requests
 from bench.store.results import Store
 from bench.suites import Entry, Suite
 
@@ -45,14 +45,14 @@ def of_suite(suite: Suite, store: Store) -> list[Contest]:
 
     Settings of a grid make a label of their own.
     """
-    records, contests = store.records(), dict[str, Contest]()
+    records, contests = store.listed(), dict[str, Contest]()
     for entry in suite.entries:
-        good = [record for record in executions(entry.plan, records) if succeeded(record) and not is_bound(record)]
-        if not good:
+        record = newest_of(entry.plan, records)
+        if record is None or not succeeded(record) or is_bound(record):
             continue
-        task = str(lookup(good[-1], "task", "fingerprint"))
-        contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
-        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = good[-1]
+        task = str(lookup(record, "task", "fingerprint"))
+        contest = contests.setdefault(task, Contest(group([record])[0].title))
+        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = record
     if not contests:
         raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
     return list(contests.values())
@@ -90,7 +90,7 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
     """The standings of a contest, from the requests' values in the store."""
     described = describe(metric)
     values = {
-        label: {seed: _values(store, record, metric) for seed, record in by_seed.items()}
+        label: {seed: values_of(store, record, metric) for seed, record in by_seed.items()}
         for label, by_seed in contest.runs.items()
     }
     try:
@@ -99,8 +99,12 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
         raise UsageError(f"{contest.title}: {error}") from error
 
 
-def _values(store: Store, record: Record, metric: str) -> Values:
-    table = read_requests(store.folder(str(record["run_id"])))
+def values_of(store: Store, record: Record, metric: str) -> Values:
+    """What each test request of a run contributed to a metric; raises UnknownName for a metric that it has not."""
+    path = store.file(str(record["run_id"]), REQUESTS)
+    if path is None:
+        raise UsageError(f"run {record['run_id']} has no {REQUESTS} in {store.root}: its requests cannot be compared")
+    table = read_requests(path)
     if metric not in table.column_names:
         raise UnknownName(f"metric of run {record['run_id']}", metric, table.column_names)
     values: NDArray[Any] = table[metric].to_numpy()

@@ -129,7 +129,7 @@ class Execution:
 
 
 def _execute(this: Execution) -> None:
-    record = _header(this)
+    record = header(this)
     try:
         if this.method.problem is not None:
             raise this.method.problem
@@ -177,7 +177,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     asked = ["query"] if this.plan.live is None else ["update", "query"]
     phases: dict[str, Any] = {}
     if this.method.keeps:
-        shelf = this.home.cache / "artifacts" / this.method.name.replace(":", "-")
+        shelf = (this.home.artifacts or this.home.cache / "artifacts") / this.method.name.replace(":", "-")
         for phase in ("train", "index"):
             final = shelf / f"{phase}-{artifact_key(this.spec, this.build, this.method.declared, phase)}"
             unfinished = final.with_name(f"{final.name}.unfinished")  # guarded by the artifact's lock
@@ -259,7 +259,20 @@ def blank(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _header(this: Execution) -> dict[str, Any]:
+def _asked(plan: Plan) -> dict[str, Any]:
+    """What a plan says that the rest of its record does not."""
+    return {
+        "method": plan.method,
+        "data": None if plan.data is None else str(plan.data),
+        "columns": None if plan.columns is None else dict(plan.columns),
+        "eligible": None if plan.eligible is None else str(plan.eligible),
+        "ks": list(plan.ks),
+        "slo_ms": plan.slo_ms,
+    }
+
+
+def header(this: Execution) -> dict[str, Any]:
+    """A record's beginning: what is run on which task, and where."""
     about = this.task.about
     return blank(this.plan) | {
         "run_id": f"{this.spec.id}/{this.folder.name.rpartition('-')[2]}",
@@ -289,6 +302,7 @@ def _header(this: Execution) -> dict[str, Any]:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "build": dataclasses.asdict(this.build),
             "device": this.plan.device,
+            "asked": _asked(this.plan),
             **machine.git_state(Path(__file__).parent),
         },
     }

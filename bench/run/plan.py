@@ -14,11 +14,12 @@ from bench.run.timing import SLO_MS
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where results, prepared data with artifacts, and raw data lie."""
+    """Where results, prepared data, and raw data lie; artifacts: what was trained and built, None for in the cache."""
 
     results: Path
     cache: Path
     data_root: Path | None = None
+    artifacts: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

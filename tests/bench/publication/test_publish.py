@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.publication.charts import PARTS, losses
-from bench.publication.entries import Entry, stem_of
+from bench.publication.entries import Entry
+from bench.store.results import stem_of
 
 SUITE = """title = "Two baselines <b>"
 datasets = ["synthetic:interactions=20000,items=200"]
