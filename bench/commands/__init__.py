@@ -6,7 +6,8 @@ from bench.commands.figure import figure
 from bench.commands.publish import publish
 from bench.commands.run import run
 from bench.commands.sweep import sweep
+from bench.commands.time import time
 
-COMMANDS = (run, sweep, figure, publish, *results.COMMANDS, data, *catalog.COMMANDS)
+COMMANDS = (run, sweep, time, figure, publish, *results.COMMANDS, data, *catalog.COMMANDS)
 
 __all__ = ["COMMANDS"]

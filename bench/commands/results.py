@@ -149,16 +149,22 @@ def compare(
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
     Of two runs the metrics and costs; where both have an oracle, their scorers are compared too, apart from their
     indexes. Of more runs, or of a suite's methods with all their seeds, a table with ranks; its tests are corrected for
-    how many they are. A run is its id or the beginning of it, as tables show it, or "latest".
+    how many they are; a suite's speed as bench time has measured it last. A run is its id or the beginning of it, as
+    tables show it, or "latest".
     """
-    from bench.report import contrast, standing
+    from bench.report import contrast, standing, turns
     from bench.store.results import Store
+    from bench.store.turns import newest, read
     from bench.suites import load_suite
 
     store = Store(results)
     if len(runs) == 1 and runs[0].endswith(".toml"):
         contests = standing.of_suite(load_suite(Path(runs[0])), store)
         surroundings.out.print(standing.render(contests, store, baseline, metrics))
+        for contest in contests:
+            timed = newest(store.root, [str(record["run_id"]) for record in contest.records])
+            if timed is not None:
+                surroundings.out.print(turns.render(read(timed)), highlight=False)
         return
     if len(runs) == 1 or baseline is not None:
         raise UsageError("name two runs or more, the baseline first, or a suite's file, for which --baseline is")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,21 +40,29 @@ class Contest:
         return [record for by_seed in self.runs.values() for record in by_seed.values()]
 
 
-def of_suite(suite: Suite, store: Store) -> list[Contest]:
-    """What the store holds of a suite, a contest a task; of equal runs the newest that went well. Bounds stay out.
+def finished(suite: Suite, store: Store) -> Iterator[tuple[str, Entry, Record]]:
+    """What the store holds of a suite's runs, under their labels; of equal runs the newest that went well. Bounds stay
+    out. Raises UsageError where there is none.
 
     Settings of a grid make a label of their own.
     """
-    records, contests = store.records(), dict[str, Contest]()
+    records, none = store.records(), True
     for entry in suite.entries:
         good = [record for record in executions(entry.plan, records) if succeeded(record) and not is_bound(record)]
-        if not good:
-            continue
-        task = str(lookup(good[-1], "task", "fingerprint"))
-        contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
-        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = good[-1]
-    if not contests:
+        if good:
+            none = False
+            yield label_of(suite, entry), entry, good[-1]
+    if none:
         raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+
+
+def of_suite(suite: Suite, store: Store) -> list[Contest]:
+    """The finished runs of a suite, a contest a task."""
+    contests: dict[str, Contest] = {}
+    for label, entry, record in finished(suite, store):
+        task = str(lookup(record, "task", "fingerprint"))
+        contest = contests.setdefault(task, Contest(group([record])[0].title))
+        contest.runs.setdefault(label, {})[entry.plan.seed] = record
     return list(contests.values())
 
 
