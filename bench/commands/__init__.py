@@ -8,7 +8,11 @@ from bench.commands.publish import publish
 from bench.commands.run import run
 from bench.commands.score import score
 from bench.commands.sweep import sweep
+from bench.commands.time import time
 
-COMMANDS = (run, score, sweep, figure, publish, *results.COMMANDS, gate, reproduce, data, *catalog.COMMANDS)
+COMMANDS = (
+    *(run, score, sweep, time, figure, publish, *results.COMMANDS, gate, reproduce, data),
+    *catalog.COMMANDS,
+)
 
 __all__ = ["COMMANDS"]

@@ -153,12 +153,14 @@ def compare(
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
     Of two runs the metrics and costs; where both have an oracle, their scorers are compared too, apart from their
     indexes. Of more runs, or of a suite's methods with all their seeds, a table with ranks; its tests are corrected for
-    how many they are. Of two suites, the methods that they call alike, the second beside the first. A run is its id or
-    the beginning of it, as tables show it, or "latest"; two revisions of the code (branches, tags, commits) stand for
-    the runs of the store that were made at both, without changes that were not committed.
+    how many they are; a suite's speed as bench time has measured it last. Of two suites, the methods that they call
+    alike, the second beside the first. A run is its id or the beginning of it, as tables show it, or "latest"; two
+    revisions of the code (branches, tags, commits) stand for the runs of the store that were made at both, without
+    changes that were not committed.
     """
-    from bench.report import contrast, pairs, standing
+    from bench.report import contrast, pairs, standing, turns
     from bench.store.results import Store
+    from bench.store.turns import newest, read
     from bench.suites import load_suite
 
     store = Store(results)
@@ -166,6 +168,10 @@ def compare(
     if len(suites) == len(runs) == 1:
         contests = standing.of_suite(suites[0], store)
         surroundings.out.print(standing.render(contests, store, baseline, metrics))
+        for contest in contests:
+            timed = newest(store.root, [str(record["run_id"]) for record in contest.records])
+            if timed is not None:
+                surroundings.out.print(turns.render(read(timed)), highlight=False)
         return
     if (suites and len(suites) != len(runs)) or len(suites) > 2 or len(runs) == 1 or baseline is not None:
         raise UsageError(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import itables
@@ -16,23 +17,26 @@ from markupsafe import Markup
 from bench.metrics.names import GROUPS, METRICS
 from bench.publication.charts import Chart
 from bench.publication.entries import Entry
-from bench.report import wording
+from bench.report import turns, wording
 from bench.report.columns import columns, lookup, main_k, number
 from bench.report.rows import TaskRows, is_bound
 from bench.report.table import cell
 from bench.report.verdict import failure, verdict
+from bench.store.turns import read as read_turns
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """One task of the page: its rows, finished ones in order, and its charts; standings: lines of the table of paired
-    tests, each a name for every column, None where the answers are not in the store."""
+    tests, each a name for every column, None where the answers are not in the store; turns: the folder of the newest
+    result of bench time, None where there is none."""
 
     rows: TaskRows
     entries: tuple[Entry, ...]
     charts: tuple[Chart, ...]
     standings: tuple[Mapping[str, str], ...] | None = None
     words: str = ""
+    turns: Path | None = None
 
 
 def render(title: str, sections: Sequence[Section], made: str, suite: str) -> str:
@@ -101,8 +105,19 @@ def _section(at: int, section: Section) -> dict[str, Any]:
         ],
         "standings": section.standings,
         "words": section.words,
+        "turns": None if section.turns is None else _turns(section.turns),
         "k": main_k(task.records),
     }
+
+
+def _turns(folder: Path) -> dict[str, Any]:
+    """A table for each kind of call that was timed in turn."""
+    record = read_turns(folder)
+    tables = [
+        {"head": turns.HEADS[kind], "lines": turns.lines(record, kind), "words": turns.floor(record, kind)}
+        for kind in record["modes"]
+    ]
+    return {"tables": tables, "words": turns.words(record), "href": f"turns/{folder.name}/record.json"}
 
 
 def _machines(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ from bench.report.columns import Record, main_k
 from bench.report.rows import TaskRows, group, is_bound
 from bench.report.schedule import newest_of
 from bench.report.selection import newest
+from bench.store import turns
 from bench.store.columns import REQUESTS, TIMINGS
 from bench.store.results import Store, stem_of
 from bench.suites import Suite
@@ -66,6 +67,9 @@ def publish(tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suit
         for record in task.records:
             _keep(record, store, out / "runs")
     records = [record for task in tasks for record in task.records]
+    for section in sections:
+        if section.turns is not None:
+            shutil.copytree(section.turns, out / "turns" / section.turns.name, dirs_exist_ok=True)
     write_text(out / "records.jsonl", formats.json_lines(records))
     for name in ("md", "csv", "latex"):
         write_text(out / f"results.{'tex' if name == 'latex' else name}", formats.WRITERS[name](tasks))
@@ -97,17 +101,17 @@ def _section(task: TaskRows, store: Store, suite: Suite | None) -> Section:
         if there is not None and not is_bound(entry.record):
             label, _, _ = entry.label.rpartition(", seed ")
             contest.runs.setdefault(label or entry.label, {})[int(entry.record["seed"])] = entry.record
+    timed = turns.newest(store.root, [str(record["run_id"]) for record in contest.records])
     if len(contest.runs) < 2:
-        return Section(task, entries, charts)
+        return Section(task, entries, charts, turns=timed)
     first = next(iter(contest.runs))
     if suite is not None:
         order = [standing.label_of(suite, entry) for entry in suite.entries]
         first = next((label for label in order if label in contest.runs), first)
     metric = f"recall@{main_k(contest.records)}"
     found = standing.measured(contest, store, first, metric)
-    return Section(
-        task, entries, charts, tuple(standing.lines(found, metric)), f"Beside {first}. {standing.words(found)}"
-    )
+    words = f"Beside {first}. {standing.words(found)}"
+    return Section(task, entries, charts, tuple(standing.lines(found, metric)), words, timed)
 
 
 def _keep(record: Record, store: Store, folder: Path) -> None:

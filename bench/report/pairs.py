@@ -21,8 +21,7 @@ from bench.report import wording
 from bench.report.columns import Record, lookup, main_k, measured
 from bench.report.contrast import STYLES, p_text, signed
 from bench.report.rows import group, is_bound, labels, succeeded
-from bench.report.schedule import newest_of
-from bench.report.standing import label_of, values_of
+from bench.report.standing import finished, values_of
 from bench.store.columns import REQUESTS
 from bench.store.results import Store
 from bench.suites import Suite
@@ -234,12 +233,9 @@ def _table(found: Sequence[Change]) -> Table:
 
 def _sides(suite: Suite, store: Store) -> dict[tuple[str, str], tuple[str, Side]]:
     """By task and label: the task's title and the runs."""
-    records, found = store.listed(), dict[tuple[str, str], tuple[str, Side]]()
-    for entry in suite.entries:
-        record = newest_of(entry.plan, records)
-        if record is None or not succeeded(record) or is_bound(record):
-            continue
-        key = (str(lookup(record, "task", "fingerprint")), label_of(suite, entry))
+    found = dict[tuple[str, str], tuple[str, Side]]()
+    for label, entry, record in finished(suite, store):
+        key = (str(lookup(record, "task", "fingerprint")), label)
         found.setdefault(key, (group([record])[0].title, Side(store)))[1].runs[entry.plan.seed] = record
     return found
 

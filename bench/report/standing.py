@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,21 +40,33 @@ class Contest:
         return [record for by_seed in self.runs.values() for record in by_seed.values()]
 
 
-def of_suite(suite: Suite, store: Store) -> list[Contest]:
-    """What the store holds of a suite, a contest a task; of equal runs the newest that went well. Bounds stay out.
+def finished(suite: Suite, store: Store) -> Iterator[tuple[str, Entry, Record]]:
+    """What the store holds of a suite's runs, under their labels; of equal runs the newest that went well. Bounds stay
+    out.
 
     Settings of a grid make a label of their own.
     """
-    records, contests = store.listed(), dict[str, Contest]()
+    records = store.listed()
     for entry in suite.entries:
         record = newest_of(entry.plan, records)
-        if record is None or not succeeded(record) or is_bound(record):
-            continue
+        if record is not None and succeeded(record) and not is_bound(record):
+            yield label_of(suite, entry), entry, record
+
+
+def none_finished(suite: Suite, store: Store) -> UsageError:
+    """What to say where `finished` has nothing."""
+    return UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+
+
+def of_suite(suite: Suite, store: Store) -> list[Contest]:
+    """The finished runs of a suite, a contest a task; raises UsageError where there is none."""
+    contests: dict[str, Contest] = {}
+    for label, entry, record in finished(suite, store):
         task = str(lookup(record, "task", "fingerprint"))
         contest = contests.setdefault(task, Contest(group([record])[0].title))
-        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = record
+        contest.runs.setdefault(label, {})[entry.plan.seed] = record
     if not contests:
-        raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+        raise none_finished(suite, store)
     return list(contests.values())
 
 

@@ -16,8 +16,8 @@ class Job:
     """Some phases of one method on one task.
 
     method: an installed name or "path.py:Class"; task, out, scratch: folders; load, save: the artifact folder of a
-    phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, query;
-    timing, slo_ms: what is measured of `query` (bench.run.timing);
+    phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, then query or
+    turns (bench.run.turn); timing, slo_ms: what is measured of `query` (bench.run.timing);
     live: the fields of a Live where the catalog changes after `index`; unfinished: a folder that outlives an
     interrupted `train`, "" for none; oracle: the file in which runs over the same index share the oracle's answers.
     """

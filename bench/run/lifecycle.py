@@ -26,7 +26,7 @@ from bench.run.live import Change, change
 from bench.run.plan import Home, Plan
 from bench.run.resume import kept
 from bench.run.source import source_digest
-from bench.run.spec import Build, Spec, artifact_key
+from bench.run.spec import Build, Spec
 from bench.run.supervise import Watch, carry_out
 from bench.run.tasks import task_for
 from bench.store import results
@@ -177,9 +177,8 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     asked = ["query"] if this.plan.live is None else ["update", "query"]
     phases: dict[str, Any] = {}
     if this.method.keeps:
-        shelf = (this.home.artifacts or this.home.cache / "artifacts") / this.method.name.replace(":", "-")
         for phase in ("train", "index"):
-            final = shelf / f"{phase}-{artifact_key(this.spec, this.build, this.method.declared, phase)}"
+            final = artifacts.place(this.home.shelf, this.spec, this.build, this.method.declared, phase)
             unfinished = final.with_name(f"{final.name}.unfinished")  # guarded by the artifact's lock
 
             def make(state: Path, phase: str = phase, unfinished: Path = unfinished) -> dict[str, Any]:
@@ -208,12 +207,8 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
 
 
 def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, str], save: dict[str, str]) -> Job:
-    source = this.plan.method
-    if ".py:" in source:
-        path, _, attribute = source.rpartition(":")
-        source = f"{Path(path).resolve()}:{attribute}"
     return Job(
-        method=source,
+        method=located(this.plan.method),
         params=this.method.params,
         task=str(this.task.folder),
         phases=phases,
@@ -229,6 +224,14 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         slo_ms=this.plan.slo_ms,
         live=this.spec.live,
     )
+
+
+def located(method: str) -> str:
+    """A method as a worker finds it, whose folder is another: the path of a file made absolute."""
+    if ".py:" not in method:
+        return method
+    path, _, attribute = method.rpartition(":")
+    return f"{Path(path).resolve()}:{attribute}"
 
 
 def blank(plan: Plan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import math
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,11 @@ from bench.run.live import change
 from bench.run.plan import Live
 from bench.run.resume import Unfinished
 from bench.run.timed import timed
+from bench.run.turn import take_turns
 from bench.run.worker import Events, forbid
 
-STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4, "update": 5}
+# Random numbers of a seed; 6 is bench.run.live's. Turns ask as the query phase does.
+STREAMS = {"train": 1, "index": 2, "query": 3, "turns": 3, "oracle": 4, "update": 5, "load": 7}
 
 
 def carry_out(job: Job, events: Events) -> None:
@@ -59,6 +62,10 @@ def carry_out(job: Job, events: Events) -> None:
             context = dataclasses.replace(context, checkpoint=unfinished.state)
         if phase == "query":
             _query(job, task, catalogs.after, hook, cls, context, events)
+            continue
+        if phase == "turns":
+            alone = _context(job, phase, events, alone=True)
+            take_turns(job, hook, task.requests("test"), catalogs.after, context, alone, sys.stdin, events)
             continue
         with Clock(before) as clock:
             milestones = _Milestones(clock)
@@ -101,7 +108,8 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
     values: dict[str, Any] = {"work": _work(answers["test"], cls)}
     if job.timing:
         alone = _context(job, "query", events, alone=True)
-        values |= timed(job, hook, requests, context, alone, events)
+        arrivals = np.random.default_rng([job.seed, STREAMS["load"]])
+        values |= timed(job, hook, requests, context, alone, arrivals, events)
     values["query"] = {**clock.times, "peak_rss_bytes": peak_rss_bytes()}
     events.send("measured", values=values)
     if implements(hook, "score"):

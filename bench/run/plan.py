@@ -21,6 +21,11 @@ class Home:
     data_root: Path | None = None
     artifacts: Path | None = None
 
+    @property
+    def shelf(self) -> Path:
+        """Where artifacts lie."""
+        return self.artifacts or self.cache / "artifacts"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
