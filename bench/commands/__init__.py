@@ -3,10 +3,11 @@
 from bench.commands import catalog, results
 from bench.commands.data import data
 from bench.commands.figure import figure
+from bench.commands.plan import plan
 from bench.commands.publish import publish
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 
-COMMANDS = (run, sweep, figure, publish, *results.COMMANDS, data, *catalog.COMMANDS)
+COMMANDS = (run, plan, sweep, figure, publish, *results.COMMANDS, data, *catalog.COMMANDS)
 
 __all__ = ["COMMANDS"]
