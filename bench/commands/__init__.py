@@ -4,6 +4,7 @@ from bench.commands import catalog, results
 from bench.commands.data import data
 from bench.commands.figure import figure
 from bench.commands.guard import gate, reproduce
+from bench.commands.plan import plan
 from bench.commands.publish import publish
 from bench.commands.run import run
 from bench.commands.score import score
@@ -11,7 +12,7 @@ from bench.commands.sweep import sweep
 from bench.commands.time import time
 
 COMMANDS = (
-    *(run, score, sweep, time, figure, publish, *results.COMMANDS, gate, reproduce, data),
+    *(run, score, plan, sweep, time, figure, publish, *results.COMMANDS, gate, reproduce, data),
     *catalog.COMMANDS,
 )
 

@@ -54,6 +54,16 @@ def duration(value: float) -> str:
     )
 
 
+def of_all(done: int, total: int, left: float | None) -> str:
+    """How far several runs are: "3 of 12 runs done · about 31 min 20 s left"."""
+    said = f"{done} of {total} runs done"
+    return (
+        f"{said} · time left not known before the first ends"
+        if left is None
+        else f"{said} · about {duration(left)} left"
+    )
+
+
 def milliseconds(value: float | None) -> str:
     """Three significant digits at least."""
     if value is None or math.isnan(value):

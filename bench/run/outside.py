@@ -17,9 +17,10 @@ from bench.data.task import PARTS, Task
 from bench.errors import DataError, UsageError
 from bench.run.answers import check
 from bench.run.judge import judge
-from bench.run.lifecycle import Execution, Method, header
+from bench.run.lifecycle import Execution, header
 from bench.run.live import change
 from bench.run.plan import Home, Plan
+from bench.run.prepared import Method
 from bench.run.spec import Build, Spec
 from bench.run.supervise import Watch
 from bench.run.tasks import task_for
@@ -64,7 +65,7 @@ def score(plan: Plan, answers: Path, home: Home, watch: Watch) -> dict[str, Any]
         method = Method(plan.method, told, {}, digest[:12], digest, keeps=False, reference=False)
         spec = Spec(task.fingerprint, plan.method, digest, {}, plan.k, plan.seed, NONE)
         with Store(home.results).execution(spec.id) as folder:
-            this = Execution(plan, home, watch, method, task, spec, Build(digest, plan.device, 0), folder)
+            this = Execution(plan, method, task, spec, Build(digest, plan.device, 0), home, watch, folder)
             record = header(this) | judge(task, catalog, plan, temporary, folder) | {"status": "ok"}
             results.write(folder, record)
         return Store(home.results).find(run_id(Path(spec.id, record["run_id"].partition("/")[2])))

@@ -22,8 +22,9 @@ from bench.cache import begin
 from bench.errors import BenchError, Unavailable, UsageError
 from bench.run import artifacts
 from bench.run.job import Job
-from bench.run.lifecycle import located, method_of
+from bench.run.lifecycle import located
 from bench.run.plan import Home, Limits, Plan
+from bench.run.prepared import method_of
 from bench.run.spec import Build, Spec
 from bench.run.supervise import Watch, Worker, opened
 from bench.store.columns import TIMINGS, Repetitions, read_timings

@@ -1,0 +1,99 @@
+"""A forecast for people: a table a task, what it comes to, which limits it would hit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.forecast.cost import Cost, Span
+from bench.forecast.forecast import STORED, Forecast, Line
+from bench.report import wording
+
+PHASES = ("train", "index", "query")
+
+
+def render(forecast: Forecast, warnings: Sequence[str], free: str) -> RenderableType:
+    """The forecast. warnings: limits that would be hit; free: what of the disks is free, in words."""
+    groups: dict[str, list[Line]] = {}
+    for line in forecast.lines:
+        where = f"{line.plan.data or line.plan.dataset} · {line.plan.protocol or 'its own protocol'}"
+        groups.setdefault(where, []).append(line)
+    parts: list[RenderableType] = [Text(forecast.title, "bold")]
+    for where, lines in groups.items():
+        parts += [Text(f"\n{where}"), _table(lines)]
+    parts += [Text(line) for line in _totals(forecast, free)]
+    parts += [Text(f"! {warning}", "yellow") for warning in warnings]
+    return Group(*parts)
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method and settings")
+    for header in ("train", "index", "query", "rest", "all", "range", "memory", "disk"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("judged by")
+    for line in lines:
+        cost = line.cost
+        if line.known is None:
+            style = "green" if line.source == STORED else "yellow"
+            table.add_row(_named(line), *[""] * 8, Text(line.source, style))
+            continue
+        seconds = [_seconds(cost, part, line.free) for part in PHASES]
+        rest = wording.seconds(sum(one.value for part, one in cost.seconds.items() if part not in PHASES))
+        table.add_row(
+            _named(line),
+            *seconds,
+            rest,
+            wording.seconds(cost.total_seconds.value),
+            _range(cost.total_seconds),
+            wording.size(cost.peak_memory.value),
+            wording.size(cost.total_disk.value),
+            Text(line.source, "dim"),
+        )
+    return table
+
+
+def _seconds(cost: Cost, part: str, free: Sequence[str]) -> str | Text:
+    if part in free:
+        return Text("shared", "dim")
+    return wording.seconds(cost.seconds[part].value) if part in cost.seconds else wording.NOTHING
+
+
+def _named(line: Line) -> str:
+    settings = [f"{key}={value}" for key, value in line.plan.settings.items()]
+    seed = [f"seed={line.plan.seed}"] if line.plan.seed else []
+    trials = [f"x {line.times} trials"] if math.isfinite(line.budget) else []
+    return " ".join([Path(line.plan.method).name, *settings, *seed, *trials])
+
+
+def _totals(forecast: Forecast, free: str) -> list[str]:
+    stored = sum(line.source == STORED for line in forecast.lines)
+    unknown = sum(line.known is None and line.source != STORED for line in forecast.lines)
+    todo = len(forecast.lines) - stored
+    said = f"{todo} of {len(forecast.lines)} to run"
+    said += f", {unknown} of them unknown and not counted" if unknown else ""
+    if todo == unknown:
+        return [said + "."]
+    seconds, artifacts, results = forecast.seconds, forecast.artifact_bytes, forecast.results_bytes
+    peak = max((line.cost.peak_memory.value for line in forecast.lines), default=0.0)
+    return [
+        f"{said}: {wording.duration(seconds.value)} ({_range(seconds)}), of which training "
+        f"{wording.duration(_training(forecast))}; what is shared or in the cache is counted once.",
+        f"Memory: {wording.size(peak)} at most. Disk: {wording.size(artifacts.value)} of artifacts and "
+        f"{wording.size(results.value)} of results; {free}.",
+    ]
+
+
+def _training(forecast: Forecast) -> float:
+    return sum(line.cost.seconds["train"].value for line in forecast.lines if "train" in line.cost.seconds)
+
+
+def _range(span: Span) -> str:
+    high = wording.seconds(span.high) if math.isfinite(span.high) else "?"
+    return f"{wording.seconds(span.low)} to {high}"
