@@ -83,8 +83,7 @@ def _time(
         except Unavailable as problem:
             if one is first:
                 raise UsageError(
-                    f"{one.label}, the baseline, cannot be timed: {problem}; bench sweep runs it anew, --baseline "
-                    f"names another"
+                    f"{one.label}, the baseline, cannot be timed: {problem} (--baseline names another method)"
                 ) from problem
             left_out[one.label] = str(problem)
     check_memory([one for one in chosen if one.label in jobs], first)
