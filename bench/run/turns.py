@@ -211,9 +211,10 @@ class _Session:
             self.failed[label] = str(error)
 
     def advance(self, note: str) -> None:
+        """A step is a process to open or a turn; those of a method that failed are not to do any more."""
         self.done += 1
-        steps = len(self.jobs) * (1 + ROUNDS * len(self.course.kinds))
-        self.watch.progress(self.done, self.course.starts * steps, note)
+        steps = (len(self.jobs) - len(self.failed)) * (1 + ROUNDS * len(self.course.kinds))
+        self.watch.progress(self.done, max(self.done, self.course.starts * steps), note)
 
 
 def _ask(worker: Worker, kind: str, first: int, requests: int, seconds: float) -> tuple[Repetitions, float]:
