@@ -80,7 +80,7 @@ def time(
     what it differs from itself is the noise floor: no smaller difference is called one.
 
     Of several seeds the first is timed. Trains nothing: bench sweep makes the runs. bench compare and bench publish
-    show the newest result beside the others.
+    show the newest result beside the others. The exit code is 1 where a method could not be timed.
     """
     from bench.commands.timing import Asked, time_suite
     from bench.report import turns

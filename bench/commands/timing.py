@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,27 @@ class Asked:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A task that can be timed: its contenders, the baseline first; of those that can be opened their jobs, of the
+    others why not; kinds: what is measured."""
+
+    contenders: Sequence[Contender]
+    jobs: Mapping[str, Job]
+    left_out: Mapping[str, str]
+    kinds: tuple[str, ...]
+
+
 def time_suite(suite: Suite, asked: Asked, home: Home, display: Display) -> list[dict[str, Any]]:
     """The stored record of each of the suite's tasks; raises UsageError before anything is measured."""
     tasks = contenders(suite, Store(home.results))
-    chosen = [_chosen(one, asked) for one in tasks]
-    kinds_of = [_kinds(one[0], asked) for one in chosen]
-    return [_time(suite, one, kind, asked, home, display) for one, kind in zip(chosen, kinds_of, strict=True)]
+    labels = {one.label for task in tasks for one in task}
+    for label in [*asked.methods, *([] if asked.baseline is None else [asked.baseline])]:
+        if label not in labels:
+            raise UnknownName("finished method in the suite", label, labels)
+    chosen = [_chosen(task, asked) for task in tasks]
+    ready = [_ready(task, asked, home) for task in chosen if task]
+    return [_time(suite.title, one, asked, home, display) for one in ready]
 
 
 def contenders(suite: Suite, store: Store) -> list[list[Contender]]:
@@ -50,15 +65,27 @@ def contenders(suite: Suite, store: Store) -> list[list[Contender]]:
 
 
 def _chosen(found: Sequence[Contender], asked: Asked) -> list[Contender]:
-    """Those that are asked for, the baseline first."""
-    labels = [one.label for one in found]
-    for label in [*asked.methods, *([] if asked.baseline is None else [asked.baseline])]:
-        if label not in labels:
-            raise UnknownName("finished method in the suite", label, labels)
-    named = asked.methods or labels
-    first = asked.baseline or next(label for label in labels if label in named)
+    """Those of a task that are asked for, the baseline first."""
     by_label = {one.label: one for one in found}
-    return [by_label[label] for label in dict.fromkeys([first, *(label for label in labels if label in named)])]
+    named = [label for label in by_label if not asked.methods or label in asked.methods]
+    first = asked.baseline if asked.baseline in by_label else next(iter(named), None)
+    return [] if first is None else [by_label[label] for label in dict.fromkeys([first, *named])]
+
+
+def _ready(chosen: Sequence[Contender], asked: Asked, home: Home) -> Ready:
+    """Raises UsageError where the baseline cannot be opened or memory does not suffice."""
+    first, jobs, left_out = chosen[0], dict[str, Job](), dict[str, str]()
+    for one in chosen:
+        try:
+            jobs[one.label] = job_of(one, home)
+        except Unavailable as problem:
+            if one is first:
+                raise UsageError(
+                    f"{one.label}, the baseline, cannot be timed: {problem} (--baseline names another method)"
+                ) from problem
+            left_out[one.label] = str(problem)
+    check_memory([one for one in chosen if one.label in jobs], first)
+    return Ready(chosen, jobs, left_out, _kinds(first, asked))
 
 
 def _kinds(one: Contender, asked: Asked) -> tuple[str, ...]:
@@ -72,31 +99,15 @@ def _kinds(one: Contender, asked: Asked) -> tuple[str, ...]:
     return kinds(modes(asked.mode, device))
 
 
-def _time(
-    suite: Suite, chosen: Sequence[Contender], kinds: tuple[str, ...], asked: Asked, home: Home, display: Display
-) -> dict[str, Any]:
-    first = chosen[0]
-    jobs: dict[str, Job] = {}
-    left_out: dict[str, str] = {}
-    display.begin(f"{suite.title}: {first.record['task']['title']}")
-    for one in chosen:
-        try:
-            jobs[one.label] = job_of(one, home)
-        except Unavailable as problem:
-            if one is first:
-                raise UsageError(
-                    f"{one.label}, the baseline, cannot be timed: {problem}; bench sweep runs it anew, --baseline "
-                    f"names another"
-                ) from problem
-            left_out[one.label] = str(problem)
-    check_memory([one for one in chosen if one.label in jobs], first)
+def _time(title: str, ready: Ready, asked: Asked, home: Home, display: Display) -> dict[str, Any]:
+    first = ready.contenders[0]
     again = f"{first.label} again"
-    course = Course(kinds, asked.starts, asked.seconds, int(first.record["task"]["requests"]), asked.seed)
-    limits = first.plan.limits
-    taken, failed = take({**jobs, again: jobs[first.label]}, {first.label, again}, course, limits, home, display)
-    timed = [one for one in chosen if one.label in jobs and one.label not in failed]
-    record = record_of(suite.title, timed, again, course, taken, left_out | failed)
+    display.begin(f"{title}: {first.record['task']['title']}")
+    course = Course(ready.kinds, asked.starts, asked.seconds, int(first.record["task"]["requests"]), asked.seed)
+    jobs = {**ready.jobs, again: ready.jobs[first.label]}
+    taken, failed = take(jobs, {first.label, again}, course, first.plan.limits, home, display)
+    timed = [one for one in ready.contenders if one.label in ready.jobs and one.label not in failed]
+    record = record_of(title, timed, again, course, taken, {**ready.left_out, **failed})
     folder = turns.keep(home.results, record, taken)
-    said = f"{len(timed)} methods in turn, {wording.count(len(taken))} turns, kept in {folder}"
-    display.end(said, failed=False)
+    display.end(f"{len(timed)} methods in turn, {wording.count(len(taken))} turns, kept in {folder}", failed=False)
     return record

@@ -101,7 +101,7 @@ def _section(task: TaskRows, store: Store, suite: Suite | None) -> Section:
         if there is not None and not is_bound(entry.record):
             label, _, _ = entry.label.rpartition(", seed ")
             contest.runs.setdefault(label or entry.label, {})[int(entry.record["seed"])] = entry.record
-    timed = turns.newest(store.root, [str(record["run_id"]) for record in contest.records])
+    timed = turns.newest(store.root, [str(entry.record["run_id"]) for entry in entries])
     if len(contest.runs) < 2:
         return Section(task, entries, charts, turns=timed)
     first = next(iter(contest.runs))

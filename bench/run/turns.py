@@ -75,10 +75,10 @@ def job_of(one: Contender, home: Home) -> Job:
     if method.problem is not None:
         raise method.problem
     if not method.keeps:
-        raise Unavailable("it keeps nothing that another process could load: it has no save and load")
+        raise Unavailable("it has no save and load, so no other process can open it")
     build = Build(**one.record["provenance"]["build"])
     if build.source != method.source:
-        raise Unavailable("its source has changed since its run")
+        raise Unavailable("its source has changed since its run; bench sweep runs it anew")
     live = None if one.plan.live is None else dataclasses.asdict(one.plan.live)
     fingerprint = one.record["task"]["fingerprint"]
     spec = Spec(fingerprint, method.name, method.version, method.params, one.plan.k, one.plan.seed, "", live)
@@ -86,11 +86,11 @@ def job_of(one: Contender, home: Home) -> Job:
     for phase in ("train", "index"):
         state = artifacts.whole(artifacts.place(home.shelf, spec, build, method.declared, phase))
         if state is None:
-            raise Unavailable(f"what its {phase} phase left is not in the cache {home.cache} or is damaged")
+            raise Unavailable(f"what its {phase} phase left is {_gone(home)}")
         load[phase] = str(state)
     task = home.cache / "tasks" / str(one.record["task"]["folder"])
     if not task.is_dir():
-        raise Unavailable(f"its task is not in the cache {home.cache}")
+        raise Unavailable(f"its task is {_gone(home)}")
     return Job(
         method=located(one.plan.method),
         params=method.params,
@@ -108,6 +108,10 @@ def job_of(one: Contender, home: Home) -> Job:
         slo_ms=one.plan.slo_ms,
         live=live,
     )
+
+
+def _gone(home: Home) -> str:
+    return f"not whole in the cache {home.cache}: --cache names another, bench run --again makes it anew"
 
 
 def check_memory(contenders: Sequence[Contender], baseline: Contender) -> None:
@@ -208,9 +212,10 @@ class _Session:
             self.failed[label] = str(error)
 
     def advance(self, note: str) -> None:
+        """A step is a process to open or a turn; those of a method that failed are not to do any more."""
         self.done += 1
-        steps = len(self.jobs) * (1 + ROUNDS * len(self.course.kinds))
-        self.watch.progress(self.done, self.course.starts * steps, note)
+        steps = (len(self.jobs) - len(self.failed)) * (1 + ROUNDS * len(self.course.kinds))
+        self.watch.progress(self.done, max(self.done, self.course.starts * steps), note)
 
 
 def _ask(worker: Worker, kind: str, first: int, requests: int, seconds: float) -> tuple[Repetitions, float]:

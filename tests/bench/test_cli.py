@@ -31,14 +31,25 @@ def test_help_teaches_with_examples(call):
     code, out, _ = call("--help")
     assert code == 0
     assert "bench run --method dvf" in out
-    for command in ("run", "sweep", "results", "inspect", "compare", "data", "list", "show", "doctor"):
+    for command in ("run", "sweep", "time", "results", "inspect", "compare", "data", "list", "show", "doctor"):
         assert f" {command} " in out
     assert "--plugin ./mine.py:LSH" in call("run", "--help")[1]
 
 
 @pytest.mark.parametrize(
     "words",
-    [["data"], ["data", "audit"], ["results"], ["inspect"], ["compare"], ["list"], ["show"], ["sweep"], ["doctor"]],
+    [
+        ["data"],
+        ["data", "audit"],
+        ["results"],
+        ["inspect"],
+        ["compare"],
+        ["list"],
+        ["show"],
+        ["sweep"],
+        ["time"],
+        ["doctor"],
+    ],
 )
 def test_every_command_has_a_help_page(call, words):
     code, out, _ = call(*words, "--help")

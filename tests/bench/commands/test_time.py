@@ -14,9 +14,7 @@ from bench.data.protocols import describe, parse
 from bench.errors import Unavailable
 from bench.run.tasks import own_protocol
 from bench.store import results
-from bench.store.columns import Repetitions
 from bench.store.results import Store
-from bench.store.turns import Turn
 from bench.suites import load_suite
 
 SUITE = """title = "Three methods"
@@ -54,17 +52,7 @@ def suite(call, tmp_path, made, monkeypatch):
         return one.label
 
     def take(jobs, vital, course, limits, home, watch):
-        rng = np.random.default_rng(course.seed)
-        turns = []
-        for start in range(course.starts):
-            for label in jobs:
-                for each in (0, 1):
-                    for kind in course.kinds:
-                        rows = np.full(9, -1, np.int32) if kind == "batch" else np.arange(9, dtype=np.int32)
-                        asked = 50 if kind == "batch" else 1
-                        spent = asked * SECONDS[label.removesuffix(" again")] * rng.lognormal(0, 0.01, 9)
-                        turns.append(Turn(label, start, each, 0, 0.5, Repetitions(kind, rows, spent)))
-        return turns, {}
+        return made.turns({label: SECONDS[label.removesuffix(" again")] for label in jobs}, course), {}
 
     monkeypatch.setattr(timing, "job_of", job_of)
     monkeypatch.setattr(timing, "take", take)
@@ -127,3 +115,13 @@ def test_a_suite_without_runs_says_what_makes_them(call, tmp_path):
     (tmp_path / "three.toml").write_text(SUITE, encoding="utf-8")
     code, _, err = call("time", "three.toml")
     assert code == 2 and "bench sweep makes them" in err
+
+
+def test_compare_shows_the_newest_times_of_the_suites_own_runs(call, suite, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.report.standing.render", lambda *_: "standings")
+    assert "beside itself" not in call("compare", str(suite))[1]
+    call("time", str(suite), "--methods", "popularity,item_cf neighbours=5", "--mode", "batch", "-q")
+    out = call("compare", str(suite))[1]
+    assert out.startswith("standings") and "all requests in one call" in out and "slower" in out
+    (tmp_path / "other.toml").write_text(SUITE.replace("[5, 100]", "[100]"), encoding="utf-8")
+    assert "beside itself" not in call("compare", "other.toml")[1], "item_cf neighbours=5 is not of this suite"

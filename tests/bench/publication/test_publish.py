@@ -9,6 +9,10 @@ import pytest
 
 from bench.publication.charts import PARTS, losses
 from bench.publication.entries import Entry
+from bench.run.plan import Plan
+from bench.run.turn_record import record_of
+from bench.run.turns import Contender, Course
+from bench.store import turns
 from bench.store.results import stem_of
 
 SUITE = """title = "Two baselines <b>"
@@ -67,7 +71,22 @@ def test_published_records_make_a_page_without_paired_tests(call, stored, tmp_pa
     code, _, err = call("publish", "--title", "All")
     assert code == 0, err
     text = (stored.root / "published" / "index.html").read_text(encoding="utf-8")
-    assert "Paired tests" not in text and "item_cf" in text
+    assert "Paired tests" not in text and "measured in turn" not in text and "item_cf" in text
+
+
+def test_times_in_turn_are_on_the_page_with_their_record(call, stored, made, tmp_path):
+    course = Course(("single", "batch"), starts=4, seconds=1, requests=50)
+    contenders = [Contender(one["method"]["name"], Plan(one["method"]["name"]), one) for one in stored.records()]
+    timed = made.turns({"dvf": 0.002, "item_cf": 0.001, "dvf again": 0.002}, course)
+    folder = turns.keep(stored.root, record_of("Two", contenders, "dvf again", course, timed, {}), timed)
+    code, _, err = call("publish")
+    assert code == 0, err
+    page = stored.root / "published" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    assert "Speed, measured in turn" in text and "dvf beside itself" in text and "<td>faster</td>" in text
+    href = f"turns/{folder.name}/record.json"
+    assert f'href="{href}"' in text and (page.parent / href).is_file()
+    assert (page.parent / "turns" / folder.name / turns.CALLS).is_file()
 
 
 def test_the_parts_of_the_loss_add_up(made):

@@ -122,10 +122,10 @@ def test_without_the_baseline_there_is_nothing_to_compare_with(finished, home):
 
 
 def test_a_run_that_cannot_be_opened_says_why(finished, home, tmp_path):
-    with pytest.raises(Unavailable, match="keeps nothing"):
+    with pytest.raises(Unavailable, match="no save and load"):
         job_of(finished("forgetful", keeps=False), home)
     quick = finished("quick")
-    with pytest.raises(Unavailable, match="train phase left is not in the cache"):
+    with pytest.raises(Unavailable, match="train phase left is not whole in the cache"):
         job_of(quick, dataclasses.replace(home, cache=tmp_path))
     provenance = {"build": {**quick.record["provenance"]["build"], "source": "another"}}
     with pytest.raises(Unavailable, match="source has changed"):
