@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from bench.commands.examples import examples
-from bench.commands.options import Surroundings, cache_option, pass_surroundings, results_option
+from bench.commands.options import Surroundings, cache_option, pass_surroundings, prices_option, results_option
 from bench.errors import UsageError
 
 
@@ -119,6 +119,10 @@ def inspect(
         ("Is the second run better than the first?", "bench compare 3f2a 77c0"),
         ("Three runs against a first:", "bench compare 3f2a 77c0 09ab e41d --metric recall@200"),
         ("The methods of a suite, over its seeds:", "bench compare suites/two-tower-loss.toml --baseline softmax"),
+        (
+            "What its methods cost at equal recall, in money too:",
+            "bench compare suites/ann.toml --at .9 --at .99 --prices prices.toml",
+        ),
     ),
 )
 @click.argument("runs", nargs=-1, required=True, metavar="BASELINE CONTENDER... | SUITE.toml")
@@ -131,6 +135,15 @@ def inspect(
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Of a suite or several runs; else the middle recall."
 )
+@click.option(
+    "--at",
+    "recalls",
+    type=click.FloatRange(0, 1),
+    multiple=True,
+    metavar="RECALL",
+    help="Of a suite or several runs: a recall at which costs are read off; else some that most methods reach.",
+)
+@prices_option
 @results_option
 @cache_option
 @pass_surroundings
@@ -141,6 +154,8 @@ def compare(
     every: bool,
     baseline: str | None,
     metrics: tuple[str, ...],
+    recalls: tuple[float, ...],
+    prices: Path | None,
     results: Path,
     cache: Path | None,
 ) -> None:
@@ -149,21 +164,26 @@ def compare(
     Request by request on the same task: the difference with its interval, and a test of whether chance could make it.
     Of two runs the metrics and costs; where both have an oracle, their scorers are compared too, apart from their
     indexes. Of more runs, or of a suite's methods with all their seeds, a table with ranks; its tests are corrected for
-    how many they are. A run is its id or the beginning of it, as tables show it, or "latest".
+    how many they are. Where a method has several settings, what each costs at equal recall: settings are chosen on the
+    validation part, costs read off between them and never beyond. A run is its id or the beginning of it, as tables
+    show it, or "latest".
     """
-    from bench.report import contrast, standing
+    from bench.prices import load_prices
+    from bench.report import contrast, equal_recall, standing
+    from bench.report.cost import Bill
     from bench.store.results import Store
     from bench.suites import load_suite
 
     store = Store(results)
-    if len(runs) == 1 and runs[0].endswith(".toml"):
-        contests = standing.of_suite(load_suite(Path(runs[0])), store)
-        surroundings.out.print(standing.render(contests, store, baseline, metrics))
-        return
-    if len(runs) == 1 or baseline is not None:
+    suite = len(runs) == 1 and runs[0].endswith(".toml")
+    if not suite and (len(runs) == 1 or baseline is not None):
         raise UsageError("name two runs or more, the baseline first, or a suite's file, for which --baseline is")
-    if len(runs) > 2 or metrics:
-        surroundings.out.print(standing.render([standing.of_runs(runs, store)], store, None, metrics))
+    if suite or len(runs) > 2 or metrics or recalls or prices:
+        paid = None if prices is None else load_prices(prices)
+        bill = None if paid is None else Bill(paid.requests, paid)
+        contests = standing.of_suite(load_suite(Path(runs[0])), store) if suite else [standing.of_runs(runs, store)]
+        surroundings.out.print(standing.render(contests, store, baseline, metrics))
+        surroundings.out.print(equal_recall.render(contests, store, bill, baseline, metrics, recalls))
         return
     home = surroundings.home(results, cache, None).cache
     surroundings.out.print(contrast.of_runs(store, runs[0], runs[1], home, every=every))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import vl_convert
@@ -16,12 +16,14 @@ from bench.cache import write_text
 from bench.errors import UsageError
 from bench.publication.charts import Chart, frontiers, losses
 from bench.publication.entries import Entry, stem_of
-from bench.publication.page import Section, render
-from bench.report import formats, standing
-from bench.report.columns import Record, main_k
-from bench.report.rows import TaskRows, group, is_bound, succeeded
-from bench.report.schedule import executions
-from bench.report.selection import newest
+from bench.publication.page import Costs, Section, render
+from bench.report import formats, standing, wording
+from bench.report.axes import axes
+from bench.report.columns import Record, lookup, main_k
+from bench.report.cost import Bill
+from bench.report.cost_columns import cost_columns, remarks
+from bench.report.equal_recall import equal_recall
+from bench.report.rows import TaskRows, is_bound
 from bench.store.results import Store
 from bench.suites import Suite
 
@@ -29,32 +31,11 @@ PARQUET = ("requests.parquet", "timing.parquet")
 SCALE = 2.0  # of PNG files
 
 
-def of_suite(suite: Suite, store: Store) -> list[TaskRows]:
-    """The newest execution of every run of a suite, failed ones too, under the suite's labels."""
-    records, found, labels = store.listed(), [], dict[str, str]()
-    seeds = len({entry.plan.seed for entry in suite.entries}) > 1
-    for entry in suite.entries:
-        runs = executions(entry.plan, records)
-        good = [record for record in runs if succeeded(record)]
-        if not runs:
-            continue
-        record = (good or runs)[-1]
-        label = standing.label_of(suite, entry)
-        labels[str(record["run_id"])] = f"{label}, seed {entry.plan.seed}" if seeds else label
-        found.append(record)
-    return [
-        dataclasses.replace(task, labels=tuple(labels[str(record["run_id"])] for record in task.records))
-        for task in group(found, short_ids=store.short_ids())
-    ]
-
-
-def of_store(store: Store) -> list[TaskRows]:
-    """The newest execution of every run that the store holds."""
-    return group(newest(store.listed()), short_ids=store.short_ids())
-
-
-def publish(tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suite: Suite | None, source: str) -> Path:
-    """Write everything into `out` and return the page; source: the text of the suite's file, "" for none.
+def publish(
+    tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suite: Suite | None, source: str, bill: Bill
+) -> Path:
+    """Write everything into `out` and return the page; source: the text of the suite's file, "" for none; bill: what is
+    asked of costs.
 
     The records and tables come first, the page last, each whole or not at all. Raises UsageError where there is no
     result to publish.
@@ -62,7 +43,7 @@ def publish(tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suit
     if not any(task.ranked() or task.bounds() for task in tasks):
         raise UsageError(f"the store {store.root} has no result to publish: bench run or bench sweep makes some")
     (out / "runs").mkdir(parents=True, exist_ok=True)
-    sections = [_section(task, store, suite) for task in tasks]
+    sections = [_section(task, store, suite, bill) for task in tasks]
     for task in tasks:
         for record in task.records:
             _keep(record, store, out / "runs")
@@ -70,6 +51,9 @@ def publish(tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suit
     write_text(out / "records.jsonl", formats.json_lines(records))
     for name in ("md", "csv", "latex"):
         write_text(out / f"results.{'tex' if name == 'latex' else name}", formats.WRITERS[name](tasks))
+    costs = partial(cost_columns, bill=bill)
+    write_text(out / "costs.md", formats.markdown(tasks, costs))
+    write_text(out / "costs.csv", formats.values(tasks, costs))
     for at, section in enumerate(sections):
         for chart in section.charts:
             _figure(chart, out / "figures", f"{_slug(section.rows.title) or at}-{chart.name}")
@@ -79,27 +63,29 @@ def publish(tasks: Sequence[TaskRows], store: Store, out: Path, title: str, suit
     return page
 
 
-def _section(task: TaskRows, store: Store, suite: Suite | None) -> Section:
+def _section(task: TaskRows, store: Store, suite: Suite | None, bill: Bill) -> Section:
     named = {} if suite is None else {standing.label_of(suite, one): one.label for one in suite.entries}
     entries = tuple(
         Entry(
             label,
-            named.get(label, label),
+            named.get(label) or str(lookup(record, "method", "name")),
             record,
             task.short_id(record) or str(record["run_id"])[:8],
             stem_of(str(record["run_id"])),
         )
         for label, record in [*task.ranked(), *task.bounds()]
     )
-    charts = (*frontiers(entries), *losses(entries))
+    charts = (*frontiers(entries, bill), *losses(entries))
     contest = standing.Contest(task.title)
     for entry in entries:
         there = (store.runs / str(entry.record["run_id"]) / "requests.parquet").is_file()
         if there and not is_bound(entry.record):
             label, _, _ = entry.label.rpartition(", seed ")
             contest.runs.setdefault(label or entry.label, {})[int(entry.record["seed"])] = entry.record
+            contest.lines[label or entry.label] = entry.line
+    costs = costs_of(task, bill)
     if len(contest.runs) < 2:
-        return Section(task, entries, charts)
+        return Section(task, entries, charts, costs)
     first = next(iter(contest.runs))
     if suite is not None:
         order = [standing.label_of(suite, entry) for entry in suite.entries]
@@ -107,8 +93,28 @@ def _section(task: TaskRows, store: Store, suite: Suite | None) -> Section:
     metric = f"recall@{main_k(contest.records)}"
     found = standing.measured(contest, store, first, metric)
     return Section(
-        task, entries, charts, tuple(standing.lines(found, metric)), f"Beside {first}. {standing.words(found)}"
+        task,
+        entries,
+        charts,
+        costs,
+        tuple(equal_recall(contest, store, axes(contest.records, bill), metric, contest.lines[first], ())),
+        tuple(standing.lines(found, metric)),
+        f"Beside {first}. {standing.words(found)}",
     )
+
+
+def costs_of(task: TaskRows, bill: Bill) -> Costs:
+    """The table of costs of a task's finished rows."""
+    rows = [*task.ranked(), *task.bounds()]
+    records = [record for _, record in rows]
+    shown = [
+        column for column in cost_columns(records, bill) if any(column.value(record) is not None for record in records)
+    ]
+    lines = tuple(
+        {"method": label, **{wording.one_line(column.header): column.text(column.value(record)) for column in shown}}
+        for label, record in rows
+    )
+    return Costs(lines, " ".join(remarks(records, bill)))
 
 
 def _keep(record: Record, store: Store, folder: Path) -> None:

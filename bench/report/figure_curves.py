@@ -57,7 +57,7 @@ def key_rows(lines: Sequence[str], inches: float) -> list[list[tuple[str, float]
     rows: list[list[tuple[str, float]]] = [[]]
     left = 0.0
     for line in lines:
-        width = 0.15 + float(TextPath((0, 0), line, prop=font).get_extents().width) / 72  # type: ignore[arg-type]
+        width = 0.15 + float(TextPath((0, 0), line, prop=font).get_extents().width) / 72
         if rows[-1] and left + width > inches:
             rows.append([])
             left = 0.0

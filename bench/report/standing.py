@@ -29,10 +29,11 @@ from bench.suites import Entry, Suite
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The runs of one task, by label and seed."""
+    """The runs of one task, by label and seed. lines: of each label the method that it is a setting of."""
 
     title: str
     runs: dict[str, dict[int, Record]] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
 
     @property
     def records(self) -> list[Record]:
@@ -52,7 +53,9 @@ def of_suite(suite: Suite, store: Store) -> list[Contest]:
             continue
         task = str(lookup(good[-1], "task", "fingerprint"))
         contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
-        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = good[-1]
+        label = label_of(suite, entry)
+        contest.runs.setdefault(label, {})[entry.plan.seed] = good[-1]
+        contest.lines[label] = entry.label
     if not contests:
         raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
     return list(contests.values())
@@ -66,7 +69,11 @@ def of_runs(runs: Sequence[str], store: Store) -> Contest:
     if len(tasks) > 1:
         raise UsageError(f"the runs are of {len(tasks)} tasks: only runs on the same requests can be compared")
     called = labels(records)
-    return Contest(tasks[0].title, {label: {0: record} for label, record in zip(called, records, strict=True)})
+    return Contest(
+        tasks[0].title,
+        {label: {0: record} for label, record in zip(called, records, strict=True)},
+        {label: str(lookup(record, "method", "name")) for label, record in zip(called, records, strict=True)},
+    )
 
 
 def render(contests: Sequence[Contest], store: Store, baseline: str | None, metrics: Sequence[str]) -> RenderableType:
@@ -90,7 +97,7 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
     """The standings of a contest, from the requests' values in the store."""
     described = describe(metric)
     values = {
-        label: {seed: _values(store, record, metric) for seed, record in by_seed.items()}
+        label: {seed: request_values(store, record, metric) for seed, record in by_seed.items()}
         for label, by_seed in contest.runs.items()
     }
     try:
@@ -99,7 +106,8 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
         raise UsageError(f"{contest.title}: {error}") from error
 
 
-def _values(store: Store, record: Record, metric: str) -> Values:
+def request_values(store: Store, record: Record, metric: str) -> Values:
+    """A run's metric, request by request; raises UnknownName where it was not measured."""
     table = read_requests(store.folder(str(record["run_id"])))
     if metric not in table.column_names:
         raise UnknownName(f"metric of run {record['run_id']}", metric, table.column_names)

@@ -15,7 +15,7 @@ from bench import errors
 from bench.cache import begin
 from bench.catalog import method_class
 from bench.data.task import Task
-from bench.measure import machine, threads
+from bench.measure import energy, machine, threads
 from bench.measure.competing import processor
 from bench.params import Parameter, build, parameters, resolve
 from bench.run import artifacts, timing
@@ -59,6 +59,8 @@ class Method:
 def method_of(plan: Plan) -> Method:
     """Check the plan's method and settings; raises UsageError for a bad name or value."""
     timing.modes(plan.timing, plan.device)
+    if plan.energy:
+        energy.refuse_absent()
     name = plan.method
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
@@ -109,8 +111,9 @@ def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[st
 
 def _answers(record: dict[str, Any], made: Build, plan: Plan) -> bool:
     """Whether an earlier execution stands for a new one: it went well, with the same source, device and threads, and
-    was measured at every depth that is asked for."""
+    was measured at every depth that is asked for, with its energy where that is."""
     measured = all(f"recall@{k}" in record["metrics"] for k in plan.ks)
+    measured &= not plan.energy or "energy" in record["phases"]["query"]
     return record["status"] == "ok" and measured and bool(record["provenance"]["build"] == dataclasses.asdict(made))
 
 
@@ -202,7 +205,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     else:
         job = _job(this, temporary, ["train", "index", *asked], {}, {})
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)
-    for phase in job.phases:
+    for phase in (*(["load"] if job.load else []), *job.phases):
         phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
     return phases, measured
 
@@ -228,6 +231,7 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         timing=list(timing.modes(this.plan.timing, this.plan.device)),
         slo_ms=this.plan.slo_ms,
         live=this.spec.live,
+        energy=this.plan.energy,
     )
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from bench import errors
+from bench.measure.energy import ENVIRONMENT
 from bench.measure.memory import anonymous_bytes
 from bench.measure.threads import environment
 from bench.run.job import Job
@@ -54,7 +55,7 @@ def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str,
             stderr=log,
             pass_fds=(write,),
             start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the whole group
-            env={**os.environ, **environment(job.threads)},
+            env={**os.environ, **environment(job.threads), **ENVIRONMENT},
         )
     os.close(write)
     measured: dict[str, Any] = {}
