@@ -40,21 +40,13 @@ def axes(records: Sequence[Record], bill: Bill | None = None) -> list[Axis]:
     units = dict.fromkeys(str(unit) for record in records if (unit := lookup(record, "work", "unit")))
     found = [
         Axis("p50", "median latency of a single request, ms", _path("latency_ms", "p50"), _milliseconds),
-        Axis("load", "highest rate that holds, requests a second", _path("load", "rate"), _rate, more=True),
-        Axis("qps", "throughput in batches, requests a second", _path("throughput_qps"), _rate, more=True),
+        _rate("load", "highest rate that holds, requests a second", "load", "rate"),
+        _rate("qps", "throughput in batches, requests a second", "throughput_qps"),
         Axis("device_p50", "median latency on the device, ms", _path("device", "latency_ms", "p50"), _milliseconds),
-        Axis(
-            "device_qps", "throughput on the device, requests a second", _path("device", "throughput_qps"), _rate,
-            more=True,
-        ),
+        _rate("device_qps", "throughput on the device, requests a second", "device", "throughput_qps"),
         Axis("scored", "share of the items scored", scored_share, wording.percent, better="less", worse="more"),
-        *(
-            Axis(f"work-{unit.replace(' ', '-').replace('+', 'and')}", f"{unit}, a request", _work(unit), _count,
-                 better="less", worse="more")
-            for unit in units
-            if unit != ITEMS
-        ),
-    ]  # fmt: skip
+        *(_work(unit) for unit in units if unit != ITEMS),
+    ]
     if bill is None or bill.prices is None:
         return found
     asked, priced = wording.count(bill.requests), bill  # a name of its own, which is not None
@@ -75,17 +67,19 @@ def _path(*path: str) -> Callable[[Record], float | None]:
     return lambda record: number(lookup(record, *path))
 
 
-def _work(unit: str) -> Callable[[Record], float | None]:
-    return lambda record: number(lookup(record, "work", "mean")) if lookup(record, "work", "unit") == unit else None
+def _rate(name: str, title: str, *path: str) -> Axis:
+    return Axis(
+        name, title, _path(*path), lambda rate: f"{wording.short_count(rate)}/s", more=True, better="more", worse="less"
+    )
+
+
+def _work(unit: str) -> Axis:
+    def value(record: Record) -> float | None:
+        return number(lookup(record, "work", "mean")) if lookup(record, "work", "unit") == unit else None
+
+    name = f"work-{unit.replace(' ', '-').replace('+', 'and')}"
+    return Axis(name, f"{unit}, a request", value, wording.short_count, better="less", worse="more")
 
 
 def _milliseconds(value: float) -> str:
     return f"{wording.milliseconds(value)} ms"
-
-
-def _rate(value: float) -> str:
-    return f"{wording.short_count(value)}/s"
-
-
-def _count(value: float) -> str:
-    return wording.short_count(value)

@@ -27,6 +27,7 @@ from bench.report.standing import Contest, request_values
 from bench.store.results import Store
 
 STEPS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # between recalls that are read off
+NEAR_ALL = [0.98, 0.99, 0.995, 0.999]  # beyond any step, as indexes come near to finding all
 SHOWN = 3  # recalls, where nobody names some
 
 
@@ -73,7 +74,7 @@ def usual(ranges: Sequence[tuple[float, float]]) -> list[float]:
     methods have, the higher of equals."""
     most = max((high for _, high in ranges), default=0.0)
     for step in STEPS:
-        marks = [round(step * at, 6) for at in range(1, math.floor(most / step + 1e-9) + 1)]
+        marks = [round(step * at, 6) for at in range(1, math.floor(most / step + 1e-9) + 1)] + NEAR_ALL
         having = {mark: sum(low <= mark <= high for low, high in ranges) for mark in marks}
         shared = [mark for mark in marks if having[mark] > 1]
         if len(shared) > 1 or (shared and step == STEPS[-1]):
@@ -125,7 +126,7 @@ def _told(
         f"At {metric} {_recall(recall)}: {name} {_saving(axis, reading.saving)} than {_baseline(found)}."
         for recall, found in zip(recalls, readings, strict=True)
         for name, reading in found.items()
-        if reading.saving is not None and reading.saving == max(_savings(found), default=None)
+        if reading.saving == max(_savings(found), default=None) and reading.saving is not None and reading.saving[1] > 1
     ]
     how = (
         f"Settings chosen on {by}, recall of the test part; read off between settings (log cost), never beyond them; "
@@ -151,6 +152,8 @@ def _saving(axis: Axis, saving: tuple[float, float, float]) -> str:
     word = axis.better if value >= 1 else axis.worse
     if value < 1:
         value, low, high = 1 / value, 1 / high if high else math.inf, 1 / low if low else math.inf
+    if _times(value) == _times(1.0):
+        word = "as much"
     ends = f"{_times(low)} or more" if math.isinf(high) else f"{_times(low)} to {_times(high)}"
     return f"{_times(value)}× {word} ({ends})"
 

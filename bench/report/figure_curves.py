@@ -13,6 +13,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bench.report import figure_words as words
+from bench.report.figure_frontier import beaten
 from bench.report.figure_points import Drawing, Facet, Point
 
 # Okabe and Ito's seven colours, told apart by colour-blind readers too, then five darker and duller ones; the markers
@@ -34,12 +35,17 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, n
     figure, lines = drawing.figure, drawing.lines
     axes.grid(visible=True)
     finals = []
+    hollow = beaten(facet.points, figure.x, panel[-1])
     for line in [line for line in lines if any(point.line == line for point in facet.points)]:
-        points = sorted((point for point in facet.points if point.line == line), key=lambda point: point.x or 0.0)
+        own = [at for at, point in enumerate(facet.points) if point.line == line]
+        own.sort(key=lambda at: facet.points[at].x or 0.0)
+        points = [facet.points[at] for at in own]
+        lost = [point for at, point in zip(own, points, strict=True) if hollow[at] and panel[-1] in point.values]
         for measurement, dash in zip(panel, [*DASHES[1 : len(panel)], DASHES[0]], strict=True):
             final = _line(axes, points, measurement, lines.index(line), dash, _alpha(len(lines)))
             if final is not None and measurement == panel[-1]:
                 finals.append((line, *final))
+                _hollow(axes, lost, measurement, lines.index(line))
     _axis(axes, "x", [figure.x], figure.x in figure.log)
     _axis(axes, "y", panel, panel[0] in figure.log)
     *others, said = words.names(panel)
@@ -98,6 +104,13 @@ def _line(
     elif len(known) == 1:
         axes.errorbar(x, y, [np.fmax(0, y - low), np.fmax(0, high - y)], color=colour, capsize=2, linewidth=1)
     return float(x[-1]), float(y[-1])
+
+
+def _hollow(axes: Axes, points: Sequence[Point], measurement: str, at: int) -> None:
+    """Mark points that others beat."""
+    x, y = [point.x for point in points], [point.values[measurement].value for point in points]
+    look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.8}
+    axes.plot(x, y, linestyle="", markerfacecolor="white", markeredgewidth=0.9, clip_on=False, zorder=3, **look)
 
 
 def _alpha(lines: int) -> float:
