@@ -41,8 +41,8 @@ class Prices:
 
 WORDS = {
     "core_hour": "an hour of a core",
-    "gb_hour": "of a GB of memory",
-    "gpu_hour": "of a GPU",
+    "gb_hour": "an hour of a GB of memory",
+    "gpu_hour": "an hour of a GPU",
     "gb_month": "a month of a stored GB",
 }
 

@@ -41,16 +41,18 @@ def frontiers(entries: Sequence[Entry], bill: Bill | None = None) -> list[Chart]
     those that another row beats hollow. What beats what is told by the validation part where every row has it."""
     records = [entry.record for entry in entries]
     k = main_k(records)
+    lines = list(dict.fromkeys(entry.line for entry in entries if not is_bound(entry.record)))
     drawn = []
     for axis in axes(records, bill):
         shown = [entry for entry in entries if axis.value(entry.record) and not is_bound(entry.record)]
         spent = [axis.spent(entry.record) or 0.0 for entry in shown]
         if len(shown) > 1 and max(spent) > SPREAD * min(spent):
-            drawn.append(_frontier(shown, axis, k))
+            drawn.append(_frontier(shown, axis, k, lines))
     return drawn
 
 
-def _frontier(entries: Sequence[Entry], axis: Axis, k: int) -> Chart:
+def _frontier(entries: Sequence[Entry], axis: Axis, k: int, lines: Sequence[str]) -> Chart:
+    """lines: of all charts, so that each has the same colour in all."""
     name = f"recall@{k}"
     entries = [entry for entry in entries if measured(entry.record, "metrics", name) is not None]
     recall = np.array([measured(entry.record, "metrics", name) for entry in entries], np.float64)
@@ -81,10 +83,10 @@ def _frontier(entries: Sequence[Entry], axis: Axis, k: int) -> Chart:
     data = altair.Data(values=points)  # type: ignore[no-untyped-call]
     x = altair.X("cost:Q", title=axis.title, scale=altair.Scale(type="log", nice=False, padding=20))
     y = altair.Y("recall:Q", title=name, scale=altair.Scale(zero=False, padding=10))
-    lines = len({entry.line for entry in entries})
-    legend = altair.Legend(symbolOpacity=1) if 1 < lines <= LEGEND else None
-    scheme = altair.Scale(scheme="tableau10" if lines <= 10 else "tableau20")
-    colour = altair.Color("line:N", title=None, scale=scheme, sort=None, legend=legend)
+    here = [line for line in lines if any(entry.line == line for entry in entries)]
+    legend = altair.Legend(symbolOpacity=1, values=here) if 1 < len(here) <= LEGEND else None
+    scheme = altair.Scale(scheme="tableau10" if len(lines) <= 10 else "tableau20", domain=list(lines))
+    colour = altair.Color("line:N", title=None, scale=scheme, legend=legend)
     tooltip = [
         altair.Tooltip("method:N"),
         altair.Tooltip("shown:N", title=name),
@@ -100,7 +102,7 @@ def _frontier(entries: Sequence[Entry], axis: Axis, k: int) -> Chart:
     marks = altair.Chart(data).mark_point(size=70, opacity=1, strokeWidth=1.8).encode(
         x=x, y=y, color=colour, tooltip=tooltip, href="href:N",
         fillOpacity=altair.condition("datum.on", altair.value(1), altair.value(0)),
-        fill=altair.Fill("line:N", scale=scheme, sort=None, legend=None),
+        fill=altair.Fill("line:N", scale=scheme, legend=None),
     )  # fmt: skip
     leading = ", ".join(str(point["method"]) for point in points if point["on"])
     by = "on the validation part" if chosen is told else "on the test part, as not every run has a validation part"

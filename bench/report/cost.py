@@ -37,6 +37,12 @@ def serving(record: Record, requests: float) -> Work | None:
     return None if found is None else _work(record, "query", requests / found[1], threads=found[2])
 
 
+def serving_seconds(record: Record, requests: float) -> float | None:
+    """How long `serving` lasts, also where nobody knows on how many cores."""
+    found = _rate(record)
+    return None if found is None else requests / found[1]
+
+
 def serving_mode(record: Record) -> str:
     """By which measurement `serving` counts, "" for none: batches (on the device, where the run had one), the rate that
     held, single requests on one thread."""

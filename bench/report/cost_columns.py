@@ -40,7 +40,7 @@ def cost_columns(records: Sequence[Record], bill: Bill) -> list[Column]:
             wording.seconds,
             60,
         ),
-        Column("serving", f"{many} req\ns", lambda r: _serving_seconds(r, bill), wording.seconds, 90),
+        Column("serving", f"{many} req\ns", lambda r: cost.serving_seconds(r, asked), wording.seconds, 90),
         Column("building_memory", "memory\nbuild", lambda r: cost.memory(r, cost.BUILDING), wording.size, 70),
         Column("serving_memory", "memory\nserve", lambda r: cost.memory(r, cost.SERVING), wording.size, 80),
         Column("bytes", "on\ndisk", cost.kept_bytes, wording.size, 72),
@@ -109,8 +109,3 @@ def _priced(record: Record, bill: Bill) -> bool:
 
 def _seconds(phase: str) -> Callable[[Record], float | None]:
     return lambda record: number(lookup(record, "phases", phase, "seconds"))
-
-
-def _serving_seconds(record: Record, bill: Bill) -> float | None:
-    work = cost.serving(record, bill.requests)
-    return None if work is None else work.seconds

@@ -76,7 +76,7 @@ def usual(ranges: Sequence[tuple[float, float]]) -> list[float]:
     for step in STEPS:
         marks = [round(step * at, 6) for at in range(1, math.floor(most / step + 1e-9) + 1)] + NEAR_ALL
         having = {mark: sum(low <= mark <= high for low, high in ranges) for mark in marks}
-        shared = [mark for mark in marks if having[mark] > 1]
+        shared = [mark for mark in marks if having[mark] > 1 and mark < 1]
         if len(shared) > 1 or (shared and step == STEPS[-1]):
             return sorted(sorted(shared, key=lambda mark: (-having[mark], -mark))[:SHOWN])
     return []

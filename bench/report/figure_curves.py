@@ -108,9 +108,18 @@ def _line(
 
 def _hollow(axes: Axes, points: Sequence[Point], measurement: str, at: int) -> None:
     """Mark points that others beat."""
-    x, y = [point.x for point in points], [point.values[measurement].value for point in points]
-    look = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.8}
-    axes.plot(x, y, linestyle="", markerfacecolor="white", markeredgewidth=0.9, clip_on=False, zorder=3, **look)
+    axes.plot(
+        [point.x or 0.0 for point in points],
+        [point.values[measurement].value for point in points],
+        color=COLOURS[at % len(COLOURS)],
+        marker=MARKERS[at % len(MARKERS)],
+        markersize=3.8,
+        markerfacecolor="white",
+        markeredgewidth=0.9,
+        linestyle="",
+        clip_on=False,
+        zorder=3,
+    )
 
 
 def _alpha(lines: int) -> float:
