@@ -34,8 +34,8 @@ A `[figure]` says what of the results is drawn (bench.report.figure).
 Further keys: ks, timing, slo_ms, energy = true (of each phase), device, threads, timeout (seconds of a phase),
 memory_gb, eligible (a file), [conventions], live = true (`update` brings the new items), remove (share of the items
 that leaves then); of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that
-declare a sweep, from its range;
-range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
+declare a sweep, from its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method
+narrows or adds some.
 """
 
 from __future__ import annotations

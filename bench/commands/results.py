@@ -183,7 +183,11 @@ def compare(
         bill = None if paid is None else Bill(paid.requests, paid)
         contests = standing.of_suite(load_suite(Path(runs[0])), store) if suite else [standing.of_runs(runs, store)]
         surroundings.out.print(standing.render(contests, store, baseline, metrics))
-        surroundings.out.print(equal_recall.render(contests, store, bill, baseline, metrics, recalls))
+        tables = equal_recall.render(contests, store, bill, baseline, metrics, recalls)
+        for table in tables:
+            surroundings.out.print(table)
+        if (recalls or prices) and not tables:
+            surroundings.err.print("no method has several settings to read costs off between", style="yellow")
         return
     home = surroundings.home(results, cache, None).cache
     surroundings.out.print(contrast.of_runs(store, runs[0], runs[1], home, every=every))

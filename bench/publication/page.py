@@ -18,31 +18,21 @@ from bench.publication.charts import Chart
 from bench.publication.entries import Entry
 from bench.report import wording
 from bench.report.columns import columns, lookup, main_k, number
-from bench.report.equal_recall import EqualRecall
 from bench.report.rows import TaskRows, is_bound
+from bench.report.sheet import Sheet
 from bench.report.table import cell
 from bench.report.verdict import failure, verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """The table of costs: lines, each a name for every column, and the words below it."""
-
-    lines: tuple[Mapping[str, str], ...]
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
-    """One task of the page: its rows, finished ones in order, its charts and costs; equal: tables of costs at equal
-    recall; standings: lines of the table of paired tests, each a name for every column. The last two are empty where
-    the answers are not in the store."""
+    """One task of the page: its rows, finished ones in order, its charts, and sheets of costs; standings: lines of the
+    table of paired tests, each a name for every column, None where the answers are not in the store."""
 
     rows: TaskRows
     entries: tuple[Entry, ...]
     charts: tuple[Chart, ...]
-    costs: Costs
-    equal: tuple[EqualRecall, ...] = ()
+    sheets: tuple[Sheet, ...]
     standings: tuple[Mapping[str, str], ...] | None = None
     words: str = ""
 
@@ -111,8 +101,7 @@ def _section(at: int, section: Section) -> dict[str, Any]:
         "charts": [
             {"id": f"{at}-{chart.name}", "title": chart.title, "words": chart.words} for chart in section.charts
         ],
-        "costs": section.costs,
-        "equal": section.equal,
+        "sheets": section.sheets,
         "standings": section.standings,
         "words": section.words,
         "k": main_k(task.records),

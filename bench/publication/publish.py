@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from bench.cache import write_text
 from bench.errors import UsageError
 from bench.publication.charts import Chart, frontiers, losses
 from bench.publication.entries import Entry, stem_of
-from bench.publication.page import Costs, Section, render
+from bench.publication.page import Section, render
 from bench.report import formats, standing, wording
 from bench.report.axes import axes
 from bench.report.columns import Record, lookup, main_k
@@ -24,6 +24,7 @@ from bench.report.cost import Bill
 from bench.report.cost_columns import cost_columns, remarks
 from bench.report.equal_recall import equal_recall
 from bench.report.rows import TaskRows, is_bound
+from bench.report.sheet import Sheet
 from bench.store.results import Store
 from bench.suites import Suite
 
@@ -65,46 +66,45 @@ def publish(
 
 def _section(task: TaskRows, store: Store, suite: Suite | None, bill: Bill) -> Section:
     named = {} if suite is None else {standing.label_of(suite, one): one.label for one in suite.entries}
-    entries = tuple(
-        Entry(
-            label,
-            named.get(label) or str(lookup(record, "method", "name")),
-            record,
-            task.short_id(record) or str(record["run_id"])[:8],
-            stem_of(str(record["run_id"])),
-        )
-        for label, record in [*task.ranked(), *task.bounds()]
-    )
+    entries = tuple(_entry(task, label, record, named) for label, record in [*task.ranked(), *task.bounds()])
     charts = (*frontiers(entries, bill), *losses(entries))
     contest = standing.Contest(task.title)
     for entry in entries:
         there = (store.runs / str(entry.record["run_id"]) / "requests.parquet").is_file()
         if there and not is_bound(entry.record):
-            label, _, _ = entry.label.rpartition(", seed ")
-            contest.runs.setdefault(label or entry.label, {})[int(entry.record["seed"])] = entry.record
-            contest.lines[label or entry.label] = entry.line
+            setting, _ = _parted(entry.label)
+            contest.runs.setdefault(setting, {})[int(entry.record["seed"])] = entry.record
+            contest.lines[setting] = _parted(entry.line)[0]
     costs = costs_of(task, bill)
     if len(contest.runs) < 2:
-        return Section(task, entries, charts, costs)
+        return Section(task, entries, charts, tuple(costs))
     first = next(iter(contest.runs))
     if suite is not None:
         order = [standing.label_of(suite, entry) for entry in suite.entries]
         first = next((label for label in order if label in contest.runs), first)
     metric = f"recall@{main_k(contest.records)}"
     found = standing.measured(contest, store, first, metric)
-    return Section(
-        task,
-        entries,
-        charts,
-        costs,
-        tuple(equal_recall(contest, store, axes(contest.records, bill), metric, contest.lines[first], ())),
-        tuple(standing.lines(found, metric)),
-        f"Beside {first}. {standing.words(found)}",
-    )
+    equal = equal_recall(contest, store, axes(contest.records, bill), metric, contest.lines[first], ())
+    told = tuple(standing.lines(found, metric))
+    return Section(task, entries, charts, (*equal, *costs), told, f"Beside {first}. {standing.words(found)}")
 
 
-def costs_of(task: TaskRows, bill: Bill) -> Costs:
-    """The table of costs of a task's finished rows."""
+def _entry(task: TaskRows, label: str, record: Record, named: Mapping[str, str]) -> Entry:
+    """A row; named: of a suite's settings the method. Each seed has a line of its own."""
+    setting, seed = _parted(label)
+    line = named.get(setting) or str(lookup(record, "method", "name"))
+    run = str(record["run_id"])
+    return Entry(label, f"{line}{seed}", record, task.short_id(record) or run[:8], stem_of(run))
+
+
+def _parted(label: str) -> tuple[str, str]:
+    """What a label says of the setting, and ", seed 1" where it says a seed."""
+    setting, comma, seed = label.rpartition(", seed ")
+    return (setting, f"{comma}{seed}") if comma else (label, "")
+
+
+def costs_of(task: TaskRows, bill: Bill) -> list[Sheet]:
+    """The table of costs of a task's finished rows; none without any."""
     rows = [*task.ranked(), *task.bounds()]
     records = [record for _, record in rows]
     shown = [
@@ -114,7 +114,7 @@ def costs_of(task: TaskRows, bill: Bill) -> Costs:
         {"method": label, **{wording.one_line(column.header): column.text(column.value(record)) for column in shown}}
         for label, record in rows
     )
-    return Costs(lines, " ".join(remarks(records, bill)))
+    return [Sheet("What it costs", lines, " ".join(remarks(records, bill)))] if lines else []
 
 
 def _keep(record: Record, store: Store, folder: Path) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.console import RenderableType
 
 from bench.analysis.readoff import Curve, Reading, curve, read_off
 from bench.analysis.standings import aligned
@@ -23,26 +19,18 @@ from bench.report import wording
 from bench.report.axes import Axis, axes
 from bench.report.columns import main_k, measured
 from bench.report.cost import Bill
+from bench.report.sheet import Sheet
 from bench.report.standing import Contest, request_values
 from bench.store.results import Store
 
 STEPS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # between recalls that are read off
-NEAR_ALL = [0.98, 0.99, 0.995, 0.999]  # beyond any step, as indexes come near to finding all
+NEAR_ALL = (0.98, 0.99, 0.995, 0.999)  # beyond any step, as indexes come near to finding all
 SHOWN = 3  # recalls, where nobody names some
-
-
-@dataclass(frozen=True, slots=True)
-class EqualRecall:
-    """One cost: lines of a table, each a name for every column, and the words below it."""
-
-    title: str
-    lines: tuple[dict[str, str], ...]
-    words: str
 
 
 def equal_recall(
     contest: Contest, store: Store, costs: Sequence[Axis], metric: str, baseline: str, recalls: Sequence[float]
-) -> list[EqualRecall]:
+) -> list[Sheet]:
     """A table each cost in which a method has several settings that pay; baseline: a line of the contest; recalls: to
     read off at, none for some that most methods reach."""
     settings = [label for label in contest.runs if contest.lines.get(label)]
@@ -74,7 +62,7 @@ def usual(ranges: Sequence[tuple[float, float]]) -> list[float]:
     methods have, the higher of equals."""
     most = max((high for _, high in ranges), default=0.0)
     for step in STEPS:
-        marks = [round(step * at, 6) for at in range(1, math.floor(most / step + 1e-9) + 1)] + NEAR_ALL
+        marks = {*NEAR_ALL, *(round(step * at, 6) for at in range(1, math.floor(most / step + 1e-9) + 1))}
         having = {mark: sum(low <= mark <= high for low, high in ranges) for mark in marks}
         shared = [mark for mark in marks if having[mark] > 1 and mark < 1]
         if len(shared) > 1 or (shared and step == STEPS[-1]):
@@ -89,33 +77,22 @@ def render(
     baseline: str | None,
     metrics: Sequence[str],
     recalls: Sequence[float],
-) -> RenderableType:
+) -> list[RenderableType]:
     """The tables of all contests, for a terminal; baseline: a label, None for each contest's first; metrics: none for
     the main recall, of others those of which more is better."""
-    parts: list[RenderableType] = []
+    parts = []
     for contest in contests:
         first = contest.lines.get(baseline or next(iter(contest.runs)), "")
         for metric in metrics or [f"recall@{main_k(contest.records)}"]:
             described = describe(metric)
-            if described is None or described.better != "more":
-                continue
-            found = equal_recall(contest, store, axes(contest.records, bill), metric, first, recalls)
-            parts += [_table(one, contest.title) for one in found]
-    return Group(*parts)
+            if described is not None and described.better == "more":
+                costs = axes(contest.records, bill)
+                found = equal_recall(contest, store, costs, metric, first, recalls)
+                parts += [one.render(contest.title) for one in found]
+    return parts
 
 
-def _table(one: EqualRecall, title: str) -> RenderableType:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in one.lines[0]:
-        table.add_column(name)
-    for line in one.lines:
-        table.add_row(*map(Text, line.values()))
-    return Group(Text.assemble((f"{one.title}  ", "bold"), title), table, Text(f"{one.words}\n", "dim"))
-
-
-def _told(
-    axis: Axis, metric: str, recalls: Sequence[float], readings: Sequence[dict[str, Reading]], by: str
-) -> EqualRecall:
+def _told(axis: Axis, metric: str, recalls: Sequence[float], readings: Sequence[dict[str, Reading]], by: str) -> Sheet:
     lines = []
     for method in readings[0]:
         line = {"method": method}
@@ -132,7 +109,7 @@ def _told(
         f"Settings chosen on {by}, recall of the test part; read off between settings (log cost), never beyond them; "
         "95% intervals over requests, costs as measured."
     )
-    return EqualRecall(f"{metric} against {axis.title}", tuple(lines), " ".join([*said, how]))
+    return Sheet(f"{metric} against {axis.title}", tuple(lines), " ".join([*said, how]))
 
 
 def _cell(axis: Axis, reading: Reading, recall: float, compared: bool) -> str:
