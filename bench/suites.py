@@ -33,11 +33,11 @@ In place of `datasets`, whose runs have all settings in common, tasks may bring 
 
 A `[figure]` says what of the results is drawn (bench.report.figure).
 
-Further keys: ks, timing, slo_ms, device, threads, timeout (seconds of a phase), memory_gb, budget (seconds of a
-sweep), eligible (a file), [conventions], live = true (`update` brings the new items), remove (share of the items that
-leaves then); of the search: seed, select (a validation metric, "recall@50"). A search draws the parameters that declare
-a sweep, from its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or
-adds some.
+Further keys: ks, timing, slo_ms, energy = true (of each phase), device, threads, timeout (seconds of a phase),
+memory_gb, budget (seconds of a sweep), eligible (a file), [conventions], live = true (`update` brings the new items),
+remove (share of the items that leaves then); of the search: seed, select (a validation metric, "recall@50"). A search
+draws the parameters that declare a sweep, from its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log
+= true } } of a method narrows or adds some.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ from bench.suite_settings import check_settings, named, refuse_unknown, taken
 from bench.tuning import Search
 
 KEYS = {
-    "title", "datasets", "protocols", "seeds", "ks", "timing", "slo_ms", "device", "threads", "timeout", "memory_gb",
-    "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure",
-    "budget",
+    "title", "datasets", "protocols", "seeds", "ks", "timing", "slo_ms", "energy", "device", "threads", "timeout",
+    "memory_gb", "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure", "budget",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "protocol", "title", "name", "set", "grid", "live", "remove", "phases"}
 METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks", "seeds"}
@@ -194,6 +193,7 @@ class Reading:
             ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
             timing=self.value(content, "timing", str, usual(device)),
             slo_ms=float(self.value(content, "slo_ms", (int, float), SLO_MS)),
+            energy=self.flag(content, "energy"),
             device=device,
             threads=self.value(content, "threads", int, 0),
             limits=limits,
@@ -235,9 +235,7 @@ class Reading:
 
     def live(self, content: Mapping[str, Any]) -> Live | None:
         """Whether and how the catalog changes after the index was built."""
-        live, remove = content.get("live", False), self.value(content, "remove", (int, float), None)
-        if not isinstance(live, bool):
-            raise UsageError(f"{self.path}: live = {live!r} should be true or false")
+        live, remove = self.flag(content, "live"), self.value(content, "remove", (int, float), None)
         if not live and remove is not None:
             raise UsageError(f"{self.path}: remove belongs to live = true")
         with named(str(self.path)):
@@ -276,6 +274,13 @@ class Reading:
         for key in said:
             if key not in known:
                 raise UnknownName(f"key in {where} of {self.path}", key, known)
+
+    def flag(self, said: Mapping[str, Any], key: str) -> bool:
+        """Whether a key says true."""
+        value = said.get(key, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"{self.path}: {key} = {value!r} should be true or false")
+        return value
 
     def value(self, said: Mapping[str, Any], key: str, kind: type | tuple[type, ...], default: Any) -> Any:
         """The value of a key, of the right kind."""

@@ -206,6 +206,7 @@ def validation(record: Record, select: str) -> float:
 
 
 def work_seconds(record: Record) -> float:
-    """Seconds that a run's phases took, without those that came from the cache."""
-    phases = record["phases"].values()
+    """Seconds that a run's phases took, without those that came from the cache and those of loading, which a method
+    that keeps nothing does not have."""
+    phases = [phase for name, phase in record["phases"].items() if name != "load"]
     return float(sum(phase["seconds"] for phase in phases if phase.get("seconds") and not phase.get("cached")))

@@ -1,6 +1,7 @@
 """The commands of `bench`: each parses its options and calls; what they call lives elsewhere."""
 
 from bench.commands import catalog, results
+from bench.commands.cost import cost
 from bench.commands.data import data
 from bench.commands.figure import figure
 from bench.commands.guard import gate, reproduce
@@ -12,7 +13,7 @@ from bench.commands.sweep import sweep
 from bench.commands.time import time
 
 COMMANDS = (
-    *(run, score, plan, sweep, time, figure, publish, *results.COMMANDS, gate, reproduce, data),
+    *(run, score, plan, sweep, time, figure, publish, *results.COMMANDS, cost, gate, reproduce, data),
     *catalog.COMMANDS,
 )
 

@@ -141,6 +141,13 @@ EXAMPLES = examples(
     panel=HOW,
     help="With --timing load: the p99 that a rate must keep, in milliseconds from a request's arrival.",
 )
+@click.option(
+    "--energy",
+    is_flag=True,
+    panel=HOW,
+    help="Measure the energy of each phase too (the extra [cyan]energy[/]); the record says whether by counters of the "
+    "hardware or by a model of it.",
+)
 @click.option("--again", is_flag=True, panel=OUTPUT, help="Run even where the store has the same run.")
 @click.option(
     "--json",
@@ -206,6 +213,7 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         threads=asked["threads"],
         timing=asked["timing"] or usual(asked["device"]),
         slo_ms=asked["slo_ms"],
+        energy=asked["energy"],
         live=asked["live"],
         remove=asked["remove"],
     )

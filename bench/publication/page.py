@@ -20,6 +20,7 @@ from bench.publication.entries import Entry
 from bench.report import turns, wording
 from bench.report.columns import columns, lookup, main_k, number
 from bench.report.rows import TaskRows, is_bound
+from bench.report.sheet import Sheet
 from bench.report.table import cell
 from bench.report.verdict import failure, verdict
 from bench.store.turns import read as read_turns
@@ -27,13 +28,14 @@ from bench.store.turns import read as read_turns
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One task of the page: its rows, finished ones in order, and its charts; standings: lines of the table of paired
-    tests, each a name for every column, None where the answers are not in the store; turns: the folder of the newest
-    result of bench time, None where there is none."""
+    """One task of the page: its rows, finished ones in order, its charts, and sheets of costs; standings: lines of the
+    table of paired tests, each a name for every column, None where the answers are not in the store; turns: the folder
+    of the newest result of bench time, None where there is none."""
 
     rows: TaskRows
     entries: tuple[Entry, ...]
     charts: tuple[Chart, ...]
+    sheets: tuple[Sheet, ...]
     standings: tuple[Mapping[str, str], ...] | None = None
     words: str = ""
     turns: Path | None = None
@@ -103,6 +105,7 @@ def _section(at: int, section: Section) -> dict[str, Any]:
         "charts": [
             {"id": f"{at}-{chart.name}", "title": chart.title, "words": chart.words} for chart in section.charts
         ],
+        "sheets": section.sheets,
         "standings": section.standings,
         "words": section.words,
         "turns": None if section.turns is None else _turns(section.turns),

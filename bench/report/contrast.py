@@ -166,7 +166,7 @@ def _costs(baseline: Record, contender: Record, first: str, second: str) -> Rend
     for name in ("cost", first, second, "ratio"):
         table.add_column(name, justify="left" if name == "cost" else "right")
     for column in columns([baseline, contender]):
-        if column.name not in ("p50", "p99", "qps", "train", "index", "update", "memory", "scored"):
+        if column.name not in ("p50", "p99", "qps", "train", "index", "loading", "update", "memory", "scored"):
             continue
         one, two = column.value(baseline), column.value(contender)
         if one is None or two is None:

@@ -21,7 +21,7 @@ from bench.report import wording
 from bench.report.columns import Record, lookup, main_k, measured
 from bench.report.contrast import STYLES, p_text, signed
 from bench.report.rows import group, is_bound, labels, succeeded
-from bench.report.standing import finished, values_of
+from bench.report.standing import finished, request_values
 from bench.store.columns import REQUESTS
 from bench.store.results import Store
 from bench.suites import Suite
@@ -40,7 +40,7 @@ class Side:
         """What each request contributed, by seed; None where that was not kept."""
         if any(self.store.file(str(one["run_id"]), REQUESTS) is None for one in self.runs.values()):
             return None
-        return {seed: values_of(self.store, record, metric) for seed, record in self.runs.items()}
+        return {seed: request_values(self.store, record, metric) for seed, record in self.runs.items()}
 
     def mean(self, metric: str) -> float | None:
         """Over the seeds, as the records say it."""

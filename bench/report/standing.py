@@ -29,10 +29,11 @@ from bench.suites import Entry, Suite
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The runs of one task, by label and seed."""
+    """The runs of one task, by label and seed. lines: of each label the method that it is a setting of."""
 
     title: str
     runs: dict[str, dict[int, Record]] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
 
     @property
     def records(self) -> list[Record]:
@@ -65,6 +66,7 @@ def of_suite(suite: Suite, store: Store) -> list[Contest]:
         task = str(lookup(record, "task", "fingerprint"))
         contest = contests.setdefault(task, Contest(group([record])[0].title))
         contest.runs.setdefault(label, {})[entry.plan.seed] = record
+        contest.lines[label] = entry.label
     if not contests:
         raise none_finished(suite, store)
     return list(contests.values())
@@ -78,7 +80,11 @@ def of_runs(runs: Sequence[str], store: Store) -> Contest:
     if len(tasks) > 1:
         raise UsageError(f"the runs are of {len(tasks)} tasks: only runs on the same requests can be compared")
     called = labels(records)
-    return Contest(tasks[0].title, {label: {0: record} for label, record in zip(called, records, strict=True)})
+    return Contest(
+        tasks[0].title,
+        {label: {0: record} for label, record in zip(called, records, strict=True)},
+        {label: str(lookup(record, "method", "name")) for label, record in zip(called, records, strict=True)},
+    )
 
 
 def render(contests: Sequence[Contest], store: Store, baseline: str | None, metrics: Sequence[str]) -> RenderableType:
@@ -102,7 +108,7 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
     """The standings of a contest, from the requests' values in the store."""
     described = describe(metric)
     values = {
-        label: {seed: values_of(store, record, metric) for seed, record in by_seed.items()}
+        label: {seed: request_values(store, record, metric) for seed, record in by_seed.items()}
         for label, by_seed in contest.runs.items()
     }
     try:
@@ -111,7 +117,7 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
         raise UsageError(f"{contest.title}: {error}") from error
 
 
-def values_of(store: Store, record: Record, metric: str) -> Values:
+def request_values(store: Store, record: Record, metric: str) -> Values:
     """What each test request of a run contributed to a metric; raises UnknownName for a metric that it has not."""
     path = store.file(str(record["run_id"]), REQUESTS)
     if path is None:

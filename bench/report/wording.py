@@ -99,6 +99,16 @@ def short_count(value: float | None) -> str:
     return f"{value / 1e9:.1f}G"
 
 
+def amount(value: float | None) -> str:
+    """Money or energy with three significant digits: "0.000623", "1.30", "24.1", "1,312"; six decimals at most."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if 0 < value < 5e-7:
+        return "<0.000001"
+    digits = 2 - math.floor(math.log10(value)) if value else 2
+    return f"{value:,.{min(max(digits, 0), 6)}f}"
+
+
 def one_line(header: str) -> str:
     """A column's header on one line: "recall@50", "p50 ms", "req/s"."""
     return header.replace("\n@", "@").replace("\n/", "/").replace("\n", " ")

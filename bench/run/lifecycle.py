@@ -149,7 +149,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     else:
         job = _job(this, temporary, ["train", "index", *asked], {}, {})
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)
-    for phase in job.phases:
+    for phase in (*(["load"] if job.load else []), *job.phases):
         phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
     return phases, measured
 
@@ -171,6 +171,7 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         timing=list(timing.modes(this.plan.timing, this.plan.device)),
         slo_ms=this.plan.slo_ms,
         live=this.spec.live,
+        energy=this.plan.energy,
     )
 
 

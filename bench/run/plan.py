@@ -63,8 +63,8 @@ class Plan:
     dataset: "movielens-1m" or "synthetic:items=1000,seed=3", unless `data` names a file; protocol: "next-item" or
     "user-holdout:users=500", "" for the data set's own; method: an installed name or "path.py:Class"; ks: the depths
     of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: modes of
-    bench.run.timing joined by "+", or "none"; slo_ms: the bound of the mode "load"; live: through `update`, None for an
-    index over the whole query catalog.
+    bench.run.timing joined by "+", or "none"; slo_ms: the bound of the mode "load"; energy: that of each phase is
+    measured too; live: through `update`, None for an index over the whole query catalog.
     """
 
     method: str
@@ -82,6 +82,7 @@ class Plan:
     threads: int = 0
     timing: str = "single+batch"
     slo_ms: float = SLO_MS
+    energy: bool = False
     limits: Limits = field(default_factory=Limits)
 
     @property

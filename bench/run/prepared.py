@@ -10,7 +10,7 @@ from typing import Any
 from bench import errors
 from bench.catalog import method_class
 from bench.data.task import Task
-from bench.measure import threads
+from bench.measure import energy, threads
 from bench.params import Parameter, build, parameters, resolve
 from bench.run import timing
 from bench.run.artifacts import place
@@ -41,6 +41,8 @@ class Method:
 def method_of(plan: Plan) -> Method:
     """Check the plan's method and settings; raises UsageError for a bad name or value."""
     timing.modes(plan.timing, plan.device)
+    if plan.energy:
+        energy.refuse_absent()
     name = plan.method
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
@@ -81,9 +83,10 @@ class Prepared:
 
     def stored(self, results: Path) -> dict[str, Any] | None:
         """The latest execution in the store that stands for a new one: it went well, with the same source, device and
-        threads, and was measured at every depth that is asked for."""
+        threads, and was measured at every depth that is asked for, with its energy where that is."""
         for record in Store(results).executions(self.spec.id)[::-1]:
             measured = all(f"recall@{k}" in record["metrics"] for k in self.plan.ks)
+            measured &= not self.plan.energy or "energy" in record["phases"]["query"]
             equal = record["provenance"]["build"] == dataclasses.asdict(self.build)
             if record["status"] == "ok" and measured and equal:
                 return record

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from bench import errors
+from bench.measure.energy import ENVIRONMENT
 from bench.measure.memory import anonymous_bytes
 from bench.measure.threads import environment
 from bench.run.job import Job
@@ -89,7 +90,7 @@ def opened(job: Job, folder: Path, limits: Limits, stdin: int = subprocess.DEVNU
             stderr=log,
             pass_fds=(write,),
             start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the whole group
-            env={**os.environ, **environment(job.threads)},
+            env={**os.environ, **environment(job.threads), **ENVIRONMENT},
         )
     os.close(write)
     try:
