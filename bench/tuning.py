@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -107,7 +106,7 @@ class Search:
     @property
     def name(self) -> str:
         """The method, and what the suite sets of it: "dvf scorer=inner"."""
-        return " ".join([Path(self.plan.method).name, *(f"{key}={value}" for key, value in self.plan.settings.items())])
+        return self.plan.name
 
     def plans(self) -> Iterator[Plan]:
         """At most `trials` plans that differ; the same for every task and whatever else is in the suite."""

@@ -3,8 +3,8 @@
     python benchmarks/plan_accuracy.py suites/movielens-1m.toml --pilot-seconds 30
 
 Works in a folder of its own that is removed afterwards, so nothing that was trained earlier helps; raw data are looked
-for in --data-root. Each figure is planned / carried out: 1 is right, 2 is twice too much. Whatever else the machine does
-meanwhile is in the figures.
+for in --data-root. Each figure is planned / carried out: 1 is right, 2 is twice too much. Whatever else the machine
+does meanwhile is in the figures.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ def main() -> None:
 def _table(lines: Sequence[Line], costs: Sequence[Cost]) -> Table:
     table = Table(title="planned / carried out")
     table.add_column("run")
-    for name in ("train", "index", "query", "rest", "seconds", "carried out", "in range", "memory", "disk"):
+    for name in ("train", "index", "query", "oracle", "rest", "seconds", "carried out", "in range", "memory", "disk"):
         table.add_column(name, justify="right")
     for line, cost in zip(lines, costs, strict=True):
-        settings = [f"{key}={value}" for key, value in line.plan.settings.items()]
         parts = [
-            _ratio(line.cost.seconds.get(part), cost.seconds.get(part)) for part in ("train", "index", "query", "rest")
+            _ratio(line.cost.seconds.get(part), cost.seconds.get(part))
+            for part in ("train", "index", "query", "oracle", "rest")
         ]
         spent = cost.total_seconds.value
         inside = line.cost.total_seconds.low <= spent <= line.cost.total_seconds.high
         table.add_row(
-            " ".join([line.plan.method, *settings]),
+            line.plan.name,
             *parts,
             _ratio(line.cost.total_seconds, cost.total_seconds),
             wording.seconds(spent),
@@ -72,7 +72,7 @@ def _table(lines: Sequence[Line], costs: Sequence[Cost]) -> Table:
     peaks = [max(one.peak_memory.value for one in kind) for kind in ([line.cost for line in lines], costs)]
     table.add_section()
     table.add_row(
-        "all", "", "", "", "", f"{planned / spent:.2f}", wording.seconds(spent), "",
+        "all", "", "", "", "", "", f"{planned / spent:.2f}", wording.seconds(spent), "",
         f"{peaks[0] / peaks[1]:.2f}", f"{disks[0] / disks[1]:.2f}",
     )  # fmt: skip
     return table

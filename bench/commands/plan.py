@@ -21,7 +21,7 @@ from bench.commands.options import (
     "plan",
     epilog=examples(
         ("What will this suite take?", "bench plan suites/dvf-beam.toml"),
-        ("The same, with larger pilots and so a narrower range:", "bench plan suites/first.toml --pilot-seconds 2m"),
+        ("The same, with larger pilots and so a narrower range:", "bench plan suites/first.toml --pilot-seconds 4m"),
         ("What is known from earlier runs alone:", "bench plan suites/first.toml --pilot-seconds 0"),
         ("Then run it, for at most an hour and a half:", "bench sweep suites/dvf-beam.toml --budget 90m"),
     ),
@@ -30,8 +30,8 @@ from bench.commands.options import (
 @click.option(
     "--pilot-seconds",
     type=Seconds(),
-    default=30.0,
-    show_default="30s",
+    default=60.0,
+    show_default="60s",
     help="About what the pilots of one method and its settings take on one task; 0: no pilots.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the tables.")

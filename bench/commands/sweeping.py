@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -60,7 +59,7 @@ class Sweeping:
             if self._may_begin(plan):
                 records.append(self._carry_out(self.series, plan, f"({at} of {len(self.suite.plans)})"))
             else:
-                self.left_out.append(_named(plan))
+                self.left_out.append(plan.name)
             self._runs.pop(0)
         return records
 
@@ -127,8 +126,3 @@ class Sweeping:
         left = None if None in ahead else sum(filter(None, ahead))
         total = self.done + len(self.left_out) + len(self._runs) + sum(self._trials)
         self.series.display.whole(self.done, total, left)
-
-
-def _named(plan: Plan) -> str:
-    """A run, shortly."""
-    return " ".join([Path(plan.method).name, *(f"{key}={value}" for key, value in plan.settings.items())])

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-REST = "rest"  # seconds outside of phases: processes that start, timing, oracle, metrics
+ORACLE = "oracle"  # seconds of ranking the whole catalog by the method's own scorer
+REST = "rest"  # seconds outside of phases and oracle: processes that start, timing, metrics
 RESULTS = "results"  # bytes of the result's folder
 
 
@@ -38,8 +39,8 @@ Merge = Callable[[Sequence[float]], Span]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """seconds: of each phase and of the REST; memory: peak resident bytes of each phase; disk: bytes of each phase's
-    artifact and of the RESULTS."""
+    """seconds: of each phase, the ORACLE and the REST; memory: peak resident bytes of each phase; disk: bytes of each
+    phase's artifact and of the RESULTS."""
 
     seconds: Mapping[str, Span] = field(default_factory=dict)
     memory: Mapping[str, Span] = field(default_factory=dict)
@@ -94,6 +95,9 @@ def paid(record: Mapping[str, Any], folder: Path) -> Cost:
     phases: Mapping[str, Any] = record["phases"]
     seconds = {name: float(phase["seconds"]) for name, phase in phases.items()}
     new = sum(seconds[name] for name, phase in phases.items() if not phase.get("cached"))
+    if record.get("oracle_seconds") is not None:
+        seconds[ORACLE] = record["oracle_seconds"]
+    new += seconds.get(ORACLE, 0.0)
     seconds[REST] = max(0.0, record["wall_seconds"] - new)  # a resumed training took some of its seconds earlier
     disk = {name: phase["artifact_bytes"] for name, phase in phases.items() if phase.get("artifact_bytes") is not None}
     disk[RESULTS] = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())

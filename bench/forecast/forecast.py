@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.data.task import Task
 from bench.errors import BenchError
-from bench.forecast.cost import REST, RESULTS, Cost, Span, total
+from bench.forecast.cost import ORACLE, REST, RESULTS, Cost, Span, total
 from bench.forecast.earlier import Earlier, Known
 from bench.forecast.pilots import Unknown, piloted
 from bench.halving import Rung, rungs
@@ -49,9 +49,9 @@ class Line:
             return Cost()
         new = self.known.without(self.free)
         seconds = {part: one.times(self.times) for part, one in new.seconds.items()}
-        work = total(one for part, one in seconds.items() if part != REST).value
+        work = total(one for part, one in seconds.items() if part not in (ORACLE, REST)).value
         share = min(1.0, self.budget / work) if work else 1.0
-        seconds = {part: one if part == REST else one.times(share) for part, one in seconds.items()}
+        seconds = {part: one if part in (ORACLE, REST) else one.times(share) for part, one in seconds.items()}
         return Cost(seconds, self.known.memory, {part: one.times(self.times) for part, one in new.disk.items()})
 
 

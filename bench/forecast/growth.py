@@ -9,23 +9,27 @@ from bench.forecast.cost import Span
 
 STEEPEST = 2.0  # the largest power of the size that is believed
 SLACK = 1.25  # what an estimate may be off by beyond the disagreement of its two curves
+NOISE = 0.2  # of the logarithm of two timings' ratio: the further a curve is drawn beyond them, the more it counts
 
 
-def extrapolated_seconds(sizes: Sequence[float], seconds: Sequence[float]) -> Span:
+def growing(sizes: Sequence[float], seconds: Sequence[float]) -> Span:
     """At size 1, from pilots in increasing order of size, of which the last two count.
 
     Growth slower than the size is read as a fixed part and a proportional one, faster growth as a power of the size;
-    the other curve bounds the range. A single pilot is taken as proportional.
+    the other curve bounds the range, and what chance does to two timings. A single pilot is taken as proportional.
     """
     if len(sizes) == 1:
         (size,), (spent,) = sizes, seconds
         return Span(spent / size, spent, spent / size**1.5)
+    if sizes[-1] <= sizes[-2]:
+        return Span(seconds[-1], seconds[-1] / SLACK, seconds[-1] / sizes[-1] * SLACK)  # as few requests in both
     line, power, steep = _line(sizes, seconds), *_power(sizes, seconds)
     low, high = sorted((line, power))
-    return Span(power if steep > 1 else line, low / SLACK, high * SLACK)
+    wide = SLACK * (1 / sizes[-1]) ** (NOISE / math.log(sizes[-1] / sizes[-2]))
+    return Span(power if steep > 1 else line, low / wide, high * wide)
 
 
-def extrapolated_bytes(sizes: Sequence[float], amounts: Sequence[float]) -> Span:
+def mostly_fixed(sizes: Sequence[float], amounts: Sequence[float]) -> Span:
     """At size 1, as a fixed part and a proportional one; a single pilot tells the least, its proportion the most."""
     if len(sizes) == 1:
         (size,), (amount,) = sizes, amounts
@@ -42,8 +46,8 @@ def _line(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 def _power(sizes: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
     """c size^e at size 1 through the last point, and e, from 0 to STEEPEST."""
-    if min(values[-2:]) <= 0:
+    if not 0 < values[-2] < values[-1]:
         return values[-1], 0.0
     steep = math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
-    steep = min(STEEPEST, max(0.0, steep))
+    steep = min(STEEPEST, steep)
     return values[-1] / sizes[-1] ** steep, steep

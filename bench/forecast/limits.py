@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.forecast.cost import Span
+from bench.forecast.cost import ORACLE, REST, Span
 from bench.forecast.forecast import Forecast, Line
 from bench.report import wording
 from bench.run.plan import Home
@@ -27,10 +27,9 @@ def free_bytes(folder: Path) -> int:
 
 
 def _of_line(line: Line, memory: int) -> Iterator[str]:
-    name = " ".join([Path(line.plan.method).name, *(f"{key}={value}" for key, value in line.plan.settings.items())])
-    limits, cost = line.plan.limits, line.cost
+    name, limits, cost = line.plan.name, line.plan.limits, line.cost
     for phase, spent in cost.seconds.items():
-        if limits.seconds is not None and phase != "rest" and (word := _beyond(spent, limits.seconds)):
+        if limits.seconds is not None and phase not in (ORACLE, REST) and (word := _beyond(spent, limits.seconds)):
             yield f"{name}: {phase} {word} {wording.duration(limits.seconds)}, the suite's timeout"
     peak = cost.peak_memory
     if word := _beyond(peak, memory):

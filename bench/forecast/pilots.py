@@ -11,18 +11,20 @@ from pathlib import Path
 from time import monotonic
 
 from bench.cache import begin
+from bench.data.task import Task
 from bench.errors import BenchError
-from bench.forecast.cost import Cost, Span, combined, paid
+from bench.forecast.cost import ORACLE, REST, Cost, Span, paid
 from bench.forecast.earlier import Known
-from bench.forecast.growth import extrapolated_bytes, extrapolated_seconds
-from bench.report import wording
+from bench.forecast.growth import growing, mostly_fixed
 from bench.report.progress import Display
 from bench.run.lifecycle import carry_out_anew
+from bench.run.oracle import sample_size
 from bench.run.plan import Home
 from bench.run.prepared import Prepared, method_of, prepare_on
 from bench.run.tasks import task_for
 from bench.tuning import training_seconds
 
+PHASES = ("train", "index", "query")
 LADDER = (0.05, 0.1, 0.2, 0.4)  # shares of the task's users, or of its vectors
 LEAST = 100  # users or vectors that a pilot should have
 TRAINING = 1 / 3  # of a pilot's seconds, for a method whose training is told how long to take
@@ -31,13 +33,15 @@ CUT = 0.9  # of the seconds that a training was allowed: it would have gone on
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """One pilot. size: training interactions (vectors) as a share of the whole task's; cut: its training would have
-    gone on."""
+    """One pilot. size, asked: its training interactions (vectors) and the requests of its oracle, as shares of the
+    whole task's; cut: its training would have gone on; late: the phase that did not end in time, "" where all did."""
 
     share: float
     size: float
+    asked: float
     cost: Cost
     cut: bool
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +69,22 @@ def _climb(whole: Prepared, scratch: Home, home: Home, display: Display, seconds
     units = whole.task.about["training_users"] or whole.task.about["items"]
     pilots: list[Pilot] = []
     begun = monotonic()
-    for share in [one for one in LADDER if one * units >= LEAST] or LADDER[-1:]:
-        spent = monotonic() - begun
-        if pilots and spent > seconds:
+    while (share := _next_share(pilots, units, seconds - (monotonic() - begun))) is not None:
+        if len(pilots) > 1 and monotonic() - begun > _extrapolated(pilots, bound).total_seconds.value / 2:
             break
-        if len(pilots) > 1 and _enough(pilots, share, spent, seconds, _extrapolated(pilots, bound)):
-            break
-        display.begin(f"pilot: {Path(whole.plan.method).name} on {100 * share:g}% of {whole.task.about['title']}")
+        title = f"pilot: {Path(whole.plan.method).name} on {100 * share:g}% of {whole.task.about['title']}"
+        display.begin(title)
         made = _pilot(whole, scratch, home, display, share, seconds, bound)
         if isinstance(made, Unknown):
-            display.end(f"pilot: {Path(whole.plan.method).name}: {made.reason}", failed=True)
-            if pilots:
-                break
+            display.end(f"{title}: {made.reason}", failed=True)
             return made
-        display.end(f"pilot: {Path(whole.plan.method).name} on {100 * share:g}%", failed=False)
+        display.end(f"{title}: {made.late} did not end in time" if made.late else title, failed=bool(made.late))
+        if pilots and made.late:
+            break
         pilots.append(made)
     shares = " and ".join(f"{100 * pilot.share:g}%" for pilot in pilots[-2:])
+    if pilots[-1].late:
+        return Known(_extrapolated(pilots, bound), f"at least: {pilots[-1].late} of {shares} did not end")
     return Known(_extrapolated(pilots, bound), f"pilots of {shares}" if len(pilots) > 1 else f"a pilot of {shares}")
 
 
@@ -96,36 +100,65 @@ def _pilot(
         record = carry_out_anew(prepare_on(plan, method_of(plan), task), scratch, display)
     except BenchError as error:
         return Unknown(f"no pilot on {100 * share:g}%: {error}")
-    if record["status"] == "timeout":
-        return Unknown(f"{100 * share:g}% of it takes more than {wording.duration(seconds)} (--pilot-seconds)")
-    if record["status"] != "ok":
+    if record["status"] not in ("ok", "timeout"):
         return Unknown(f"its pilot ended with status {record['status']}: {record['error']}")
-    about, all_of = task.about, whole.task.about
-    size = (
-        about["interactions"] / all_of["interactions"] if all_of["interactions"] else about["items"] / all_of["items"]
-    )
+    kind = "interactions" if whole.task.about["interactions"] else "items"
+    size = task.about[kind] / whole.task.about[kind]
     cost = paid(record, scratch.results / "runs" / record["run_id"])
+    late = "" if record["status"] == "ok" else next(phase for phase in PHASES if phase not in record["phases"])
+    if late:
+        measured = {part: one for part, one in cost.seconds.items() if part != REST}
+        cost = dataclasses.replace(cost, seconds={**measured, late: Span(seconds, seconds, math.inf)})
     cut = allowed is not None and cost.seconds["train"].value >= CUT * allowed
-    return Pilot(share, size, cost, cut)
+    return Pilot(share, size, _oracle_requests(task) / _oracle_requests(whole.task), cost, cut, late)
 
 
-def _enough(pilots: Sequence[Pilot], share: float, spent: float, seconds: float, whole: Cost) -> bool:
-    """Whether the pilot of `share` would take too long, at most in proportion to the one before, or the pilots have
-    taken half as long as the run itself will."""
-    coming = pilots[-1].cost.total_seconds.value * share / pilots[-1].share
-    return spent + coming > seconds or spent > whole.total_seconds.value / 2
+def _oracle_requests(task: Task) -> int:
+    return sample_size(task.about["requests"]["test"], task.about["eligible_items"] or task.about["items"])
+
+
+def _next_share(pilots: Sequence[Pilot], units: int, left: float) -> float | None:
+    """The largest share that a pilot may do in the seconds that are left, if all but the rest is in proportion; the
+    second is made even where it takes longer. The further apart two pilots are, the less does chance decide.
+    """
+    if not pilots:
+        return next((share for share in LADDER if share * units >= LEAST), LADDER[-2])
+    last = pilots[-1]
+    larger = [share for share in LADDER if share > last.share]
+    if last.late or not larger or left <= 0:
+        return None
+    rest = last.cost.seconds[REST].value
+    work = last.cost.total_seconds.value - rest
+    fitting = [share for share in larger if rest + work * share / last.share <= left]
+    return max(fitting, default=larger[0] if len(pilots) == 1 else None)
 
 
 def _extrapolated(pilots: Sequence[Pilot], bound: float | None) -> Cost:
     """The whole run. bound: seconds that its training is told to take at most."""
+    last = pilots[-1]
+    seconds = {part: _seconds(pilots, part, bound) for part in last.cost.seconds if part != last.late}
+    if last.late:
+        seconds[last.late] = last.cost.seconds[last.late]
     sizes = [pilot.size for pilot in pilots]
-    cost = combined(
-        [pilot.cost for pilot in pilots],
-        lambda seconds: extrapolated_seconds(sizes, seconds),
-        lambda amounts: extrapolated_bytes(sizes, amounts),
+    memory = [pilot.cost.memory for pilot in pilots]
+    disk = [pilot.cost.disk for pilot in pilots]
+    return Cost(
+        seconds,
+        {part: mostly_fixed(sizes, [one[part].value for one in memory]) for part in last.cost.memory},
+        {part: mostly_fixed(sizes, [one[part].value for one in disk]) for part in last.cost.disk},
     )
-    if bound is None or not pilots[-1].cut:
-        return cost
-    spent = cost.seconds["train"].low
-    train = Span(bound, bound, bound) if math.isfinite(bound) else Span(spent / sizes[-1], spent, math.inf)
-    return dataclasses.replace(cost, seconds={**cost.seconds, "train": train})
+
+
+def _seconds(pilots: Sequence[Pilot], part: str, bound: float | None) -> Span:
+    """Of one part. A training that was cut tells only that it takes longer: up to its bound."""
+    told = [pilot for pilot in pilots if part != "train" or not pilot.cut] or pilots
+    sizes = [pilot.asked if part == ORACLE else pilot.size for pilot in told]
+    curve = mostly_fixed if part == REST and len(told) == 1 else growing
+    found = curve(sizes, [pilot.cost.seconds[part].value for pilot in told])
+    if part != "train" or bound is None:
+        return found
+    cut = [pilot.cost.seconds[part].value for pilot in pilots if pilot.cut]
+    if cut:
+        value = bound if len(cut) == len(pilots) and math.isfinite(bound) else found.value
+        found = Span(max(value, max(cut)), max(found.low, max(cut)), math.inf)
+    return found.at_most(bound)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.forecast.cost import Cost, Span
+from bench.forecast.cost import ORACLE, Cost, Span
 from bench.forecast.forecast import STORED, Forecast, Line
 from bench.report import wording
 
-PHASES = ("train", "index", "query")
+PARTS = ("train", "index", "query", ORACLE)
 
 
 def render(forecast: Forecast, warnings: Sequence[str], free: str) -> RenderableType:
@@ -35,17 +34,17 @@ def render(forecast: Forecast, warnings: Sequence[str], free: str) -> Renderable
 def _table(lines: Sequence[Line]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("method and settings")
-    for header in ("train", "index", "query", "rest", "all", "range", "memory", "disk"):
+    for header in (*PARTS, "rest", "all", "range", "memory", "disk"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("judged by")
     for line in lines:
         cost = line.cost
         if line.known is None:
             style = "green" if line.source == STORED else "yellow"
-            table.add_row(_named(line), *[""] * 8, Text(line.source, style))
+            table.add_row(_named(line), *[""] * 9, Text(line.source, style))
             continue
-        seconds = [_seconds(cost, part, line.free) for part in PHASES]
-        rest = wording.seconds(sum(one.value for part, one in cost.seconds.items() if part not in PHASES))
+        seconds = [_seconds(cost, part, line.free) for part in PARTS]
+        rest = wording.seconds(sum(one.value for part, one in cost.seconds.items() if part not in PARTS))
         table.add_row(
             _named(line),
             *seconds,
@@ -66,10 +65,7 @@ def _seconds(cost: Cost, part: str, free: Sequence[str]) -> str | Text:
 
 
 def _named(line: Line) -> str:
-    settings = [f"{key}={value}" for key, value in line.plan.settings.items()]
-    seed = [f"seed={line.plan.seed}"] if line.plan.seed else []
-    trials = [f"x {line.times} trials"] if math.isfinite(line.budget) else []
-    return " ".join([Path(line.plan.method).name, *settings, *seed, *trials])
+    return line.plan.name + (f" x {line.times} trials" if math.isfinite(line.budget) else "")
 
 
 def _totals(forecast: Forecast, free: str) -> list[str]:

@@ -90,8 +90,7 @@ def _fill(record: dict[str, Any], this: Execution) -> None:
     catalogs = _catalogs(this)
     temporary = begin(this.home.cache / "scratch", this.spec.id)
     try:
-        record["phases"], measured = _phases(this, temporary)
-        record |= measured
+        record |= _phases(this, temporary, record["phases"])
         this.watch.stage("metrics")
         record |= judge(this.task, catalogs, this.plan, temporary / "out", this.folder)
     finally:
@@ -118,12 +117,11 @@ def _said(error: Exception, home: Home) -> str:
     return str(error)
 
 
-def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What each phase took, and what the query phase measured."""
+def _phases(this: Execution, temporary: Path, phases: dict[str, Any]) -> dict[str, Any]:
+    """What the query phase measured; `phases` receives what each took, of a run that fails those before."""
     (temporary / "out").mkdir()
     load: dict[str, str] = {}
     asked = ["query"] if this.plan.live is None else ["update", "query"]
-    phases: dict[str, Any] = {}
     if this.method.keeps:
         for phase in ("train", "index"):
             final = this.artifact(phase, this.home.shelf)
@@ -151,7 +149,7 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)
     for phase in (*(["load"] if job.load else []), *job.phases):
         phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
-    return phases, measured
+    return measured
 
 
 def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, str], save: dict[str, str]) -> Job:
@@ -199,6 +197,7 @@ def blank(plan: Plan) -> dict[str, Any]:
         "metrics": {},
         "validation": {},
         "oracle": None,
+        "oracle_seconds": None,
         "work": None,
         "latency_ms": None,
         "throughput_qps": None,

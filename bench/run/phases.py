@@ -130,11 +130,13 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
         events.send("stage", name="oracle")
         rows = oracle.sample(len(requests), catalog, np.random.default_rng([job.seed, STREAMS["oracle"]]))
         asked = requests.take(rows)
-        best = (
-            oracle.exact_top_once(Path(job.oracle), hook.score, asked, catalog, job.k, context)
-            if job.oracle
-            else oracle.exact_top(hook.score, asked, catalog, job.k, context)
-        )
+        with Clock() as clock:
+            best = (
+                oracle.exact_top_once(Path(job.oracle), hook.score, asked, catalog, job.k, context)
+                if job.oracle
+                else oracle.exact_top(hook.score, asked, catalog, job.k, context)
+            )
+        events.send("measured", values={"oracle_seconds": clock.seconds})
         np.save(out / "oracle_rows.npy", rows)
         np.save(out / "oracle_ids.npy", best.ids)
     shutil.rmtree(context.scratch, ignore_errors=True)

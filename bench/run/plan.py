@@ -89,3 +89,11 @@ class Plan:
     def k(self) -> int:
         """Items asked for a request."""
         return max(self.ks)
+
+    @property
+    def name(self) -> str:
+        """The method, and what is set of it: "dvf scorer=inner", "mine.py:LSH bits=12 seed=1"."""
+        seed = {"seed": self.seed} if self.seed else {}
+        return " ".join(
+            [Path(self.method).name, *(f"{key}={value}" for key, value in {**self.settings, **seed}.items())]
+        )

@@ -89,6 +89,31 @@ def test_a_search_has_the_same_budget_for_every_method_and_leaves_alone_what_is_
     assert all(plan.settings["shrink"] == 5 for plan in cf.plans())
 
 
+def test_a_search_may_halve_methods_whose_training_is_told_how_long_to_take(tmp_path):
+    text = """
+        budget = 5400
+        [search]
+        trials = 9
+        halving = 3
+        [[methods]]
+        name = "ease"
+        [[methods]]
+        name = "two_tower"
+        [[methods]]
+        name = "two_tower"
+        set = { seconds = 60.0 }
+        [[methods]]
+        name = "two_tower"
+        set = { seconds = 0.0 }
+        """
+    suite = load_suite(write(tmp_path, text))
+    assert suite.budget == 5400
+    assert [(one.halves, one.training) for one in suite.searches] == [
+        (False, 0.0), (True, 600.0), (True, 60.0), (True, float("inf")),
+    ]  # fmt: skip
+    assert not load_suite(write(tmp_path, text.replace("halving = 3", ""))).searches[1].halves
+
+
 def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
     suite = load_suite(write(tmp_path, '[[methods]]\nname = "./mine.py:LSH"'))
     assert suite.plans[0].method == str(tmp_path / "mine.py:LSH")
@@ -110,6 +135,10 @@ def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
         ("[search]\ntrials = 0\n[[methods]]\nname = 'ease'", UsageError, "above 0"),
         ("[conventions]\nseen = 'no'\n[[methods]]\nname = 'ease'", ParameterError, r"\[conventions\]: .*filtered"),
         ("[conventions]\nsen = 'no'\n[[methods]]\nname = 'ease'", UnknownName, r"\[conventions\]: .*'seen'"),
+        ("budget = 0\n[[methods]]\nname = 'ease'", UsageError, "budget = 0 seconds"),
+        ("[search]\nhalving = 1\n[[methods]]\nname = 'ease'", UsageError, "halving = 1 should be 2 or more"),
+        ("[search]\nhalving = 2\n[[methods]]\nname = 'two_tower'\nrange = { seconds = [1.0, 2.0] }", UsageError,
+         "halving gives two_tower its seconds"),
         ("timeout = 0\n[[methods]]\nname = 'ease'", UsageError, "limit of 0 seconds"),
         ("live = true\nremove = 2\n[[methods]]\nname = 'ease'", UsageError, "no share"),
         ("[[methods]]\nname = 'popularity'\n[[methods]]\nname = 'item_cf'\nset = { shrink = -1 }", ParameterError,

@@ -183,6 +183,8 @@ def test_a_run_leaves_a_record_columns_and_answers(go, tmp_path):
     assert record["oracle"]["coverage@5"]["value"] == 1
     assert record["work"] == {"unit": "items scored", "mean": 40.0, "share": 1.0}
     assert record["phases"]["train"]["peak_rss_bytes"] > 1 << 20
+    in_phases = sum(phase["seconds"] for phase in record["phases"].values())
+    assert record["oracle_seconds"] > 0 and record["wall_seconds"] > in_phases + record["oracle_seconds"]
     assert record["method"] == {
         "name": "mine:Mine", "version": "1", "reference": False,
         "params": {"train_fault": "", "query_fault": "", "boost": 0.0},
@@ -241,6 +243,12 @@ def test_a_training_that_was_killed_goes_on_from_what_it_kept(go, tmp_path, cach
     assert not list(shelf.glob("*.unfinished"))
     third = go(keep=True, source=RESUMING, again=True)
     assert third["phases"]["train"]["cached"] and third["phases"]["train"]["seconds"] == train["seconds"]
+
+
+def test_a_run_that_fails_late_says_what_its_phases_took(go):
+    record = go(keep=True, query_fault="raise")
+    assert record["status"] == "failed" and list(record["phases"]) == ["train", "index"]
+    assert record["wall_seconds"] > sum(phase["seconds"] for phase in record["phases"].values())
 
 
 def test_a_method_that_keeps_nothing_has_nowhere_to_go_on_from(go):
