@@ -119,6 +119,7 @@ def test_a_suite_without_runs_says_what_makes_them(call, tmp_path):
 
 def test_compare_shows_the_newest_times_of_the_suites_own_runs(call, suite, tmp_path, monkeypatch):
     monkeypatch.setattr("bench.report.standing.render", lambda *_: "standings")
+    monkeypatch.setattr("bench.report.equal_recall.render", lambda *_: [])
     assert "beside itself" not in call("compare", str(suite))[1]
     call("time", str(suite), "--methods", "popularity,item_cf neighbours=5", "--mode", "batch", "-q")
     out = call("compare", str(suite))[1]
