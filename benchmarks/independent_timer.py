@@ -60,7 +60,7 @@ def asked(tool: str, kind: str, folder: Path) -> np.ndarray:
 
     core = str(min(os.sched_getaffinity(0)))
     words = ["-p", "1", "-l", "1", "-n", str(CALLS[kind]), "-w", str(WARM[kind]), "--affinity", core, "--quiet"]
-    words += ["--inherit-environ", ",".join(["PYTHONPATH", *threads.environment(1)]), "--kind", kind, "-o", str(out)]
+    words += ["--copy-env", "--kind", kind, "-o", str(out)]  # of its own accord it drops what decides BLAS's kernels
     subprocess.run(
         [sys.executable, str(HERE / "fixed_cost.py"), *words], check=True, env=environment, stdout=subprocess.DEVNULL
     )

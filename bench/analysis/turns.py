@@ -1,8 +1,8 @@
 """Methods timed in turn: who takes less time than a baseline, and what the machine alone makes different.
 
 Two processes of the same program differ for as long as they live (where their memory lies, which pages share a cache
-line's place), so that more rounds of the same processes measure that chance ever more exactly: 200 pairs of equal
-methods would be called different 100 times. Hence the unit is a start, in which every method has a fresh process
+line's place), so that more rounds of the same processes measure that chance ever more exactly, and equal methods are
+called different nearly every second time. Hence the unit is a start, in which every method has a fresh process
 (Kalibera and Jones, Rigorous Benchmarking in Reasonable Time, ISMM 2013).
 """
 

@@ -99,7 +99,7 @@ class Sweeping:
 
     def _may_begin(self, plan: Plan) -> bool:
         """Whether the run fits into what is left; one of unknown length may begin while anything is left."""
-        if self.budget - self.spent > (self._remaining.seconds(plan) or 0.0):
+        if math.isinf(self.budget) or self.budget - self.spent > (self._remaining.seconds(plan) or 0.0):
             return True
         return self._remaining.is_stored(plan) and self._is_stored(plan)
 

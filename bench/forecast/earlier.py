@@ -49,7 +49,7 @@ class Earlier:
         def merge(values: Sequence[float]) -> Span:
             return middle(values, slack)
 
-        return Known(combined(costs, merge, merge), "an equal run" if equal else "other settings")
+        return Known(combined(costs, merge, merge), "equal run" if equal else "other settings")
 
     def _speaks_of(self, plan: Plan, record: Record) -> bool:
         built = lookup(record, "provenance", "build") or {}

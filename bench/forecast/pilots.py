@@ -82,10 +82,9 @@ def _climb(whole: Prepared, scratch: Home, home: Home, display: Display, seconds
         if pilots and made.late:
             break
         pilots.append(made)
-    shares = " and ".join(f"{100 * pilot.share:g}%" for pilot in pilots[-2:])
-    if pilots[-1].late:
-        return Known(_extrapolated(pilots, bound), f"at least: {pilots[-1].late} of {shares} did not end")
-    return Known(_extrapolated(pilots, bound), f"pilots of {shares}" if len(pilots) > 1 else f"a pilot of {shares}")
+    shares = ", ".join(f"{100 * pilot.share:g}%" for pilot in pilots[-2:])
+    said = f"pilot {shares}: {pilots[-1].late} unended" if pilots[-1].late else f"pilots {shares}"
+    return Known(_extrapolated(pilots, bound), said)
 
 
 def _pilot(

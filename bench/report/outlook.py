@@ -21,13 +21,14 @@ def render(forecast: Forecast, warnings: Sequence[str], free: str) -> Renderable
     """The forecast. warnings: limits that would be hit; free: what of the disks is free, in words."""
     groups: dict[str, list[Line]] = {}
     for line in forecast.lines:
-        where = f"{line.plan.data or line.plan.dataset} · {line.plan.protocol or 'its own protocol'}"
-        groups.setdefault(where, []).append(line)
+        protocol = line.plan.protocol or "the data set's own protocol"
+        groups.setdefault(f"{line.plan.data or line.plan.dataset} · {protocol}", []).append(line)
     parts: list[RenderableType] = [Text(forecast.title, "bold")]
     for where, lines in groups.items():
         parts += [Text(f"\n{where}"), _table(lines)]
     parts += [Text(line) for line in _totals(forecast, free)]
-    parts += [Text(f"! {warning}", "yellow") for warning in warnings]
+    unknown = [f"{_named(line)}: {line.source}" for line in forecast.lines if _unknown(line)]
+    parts += [Text(f"! {said}", "yellow") for said in dict.fromkeys([*unknown, *warnings])]
     return Group(*parts)
 
 
@@ -36,12 +37,13 @@ def _table(lines: Sequence[Line]) -> Table:
     table.add_column("method and settings")
     for header in (*PARTS, "rest", "all", "range", "memory", "disk"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("judged by")
+    table.add_column("judged by", no_wrap=True)
     for line in lines:
         cost = line.cost
         if line.known is None:
-            style = "green" if line.source == STORED else "yellow"
-            table.add_row(_named(line), *[""] * 9, Text(line.source, style))
+            table.add_row(
+                _named(line), *[""] * 9, Text("unknown", "yellow") if _unknown(line) else Text(STORED, "green")
+            )
             continue
         seconds = [_seconds(cost, part, line.free) for part in PARTS]
         rest = wording.seconds(sum(one.value for part, one in cost.seconds.items() if part not in PARTS))
@@ -64,13 +66,17 @@ def _seconds(cost: Cost, part: str, free: Sequence[str]) -> str | Text:
     return wording.seconds(cost.seconds[part].value) if part in cost.seconds else wording.NOTHING
 
 
+def _unknown(line: Line) -> bool:
+    return line.known is None and line.source != STORED
+
+
 def _named(line: Line) -> str:
     return line.plan.name + (f" x {line.times} trials" if math.isfinite(line.budget) else "")
 
 
 def _totals(forecast: Forecast, free: str) -> list[str]:
     stored = sum(line.source == STORED for line in forecast.lines)
-    unknown = sum(line.known is None and line.source != STORED for line in forecast.lines)
+    unknown = sum(map(_unknown, forecast.lines))
     todo = len(forecast.lines) - stored
     said = f"{todo} of {len(forecast.lines)} to run"
     said += f", {unknown} of them unknown and not counted" if unknown else ""

@@ -15,6 +15,7 @@ from bench.catalog import method_class
 from bench.data.cards import find_card
 from bench.data.protocols import describe, parse
 from bench.errors import Unavailable
+from bench.halving import rungs
 from bench.report import wording
 from bench.report.columns import Record, lookup
 from bench.run.plan import Plan
@@ -42,6 +43,9 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
         limit = (
             f"up to {search.trials} trials within {wording.duration(search.seconds)}" if search.ranges else "one run"
         )
+        if search.halves:
+            steps = rungs(search, sum(1 for _ in search.plans()))
+            limit += ", halved: " + ", ".join(f"{rung.trials} of {wording.duration(rung.seconds)}" for rung in steps)
         where = f"{plan.dataset}, {plan.protocol or 'its own protocol'}, seed {plan.seed}"
         parts.append(Text.assemble("\n", (search.name, "bold"), f" on {where}: {limit}"))
         parts += [Text(f"  {name}: {drawn}") for name, drawn in search.ranges.items()]

@@ -45,7 +45,7 @@ def test_runs_of_another_seed_speak_first_with_their_median(executed):
         executed(train, train + 20.0, seed=seed)
     executed(900.0, 920.0, seed=7, regularisation=9.0)
     known = earlier(executed).of(dataclasses.replace(PLAN, seed=5))
-    assert known.source == "an equal run"
+    assert known.source == "equal run"
     assert known.cost.seconds["train"] == Span(40.0, 30.0 / SAME, 44.0 * SAME)
     assert known.cost.seconds["rest"].value == pytest.approx(20.0 - 4.3 - 8.1)  # less the index and the query
     assert known.cost.memory["train"].value == 812_000_000

@@ -26,7 +26,7 @@ def planned(place, text, pilot_seconds=20.0):
 def test_pilots_foretell_the_runs_and_leave_nothing_behind(place):
     found = planned(place, RUNS)
     first = found.lines[0]
-    assert first.source.startswith("pilots of 20% and 40%")
+    assert first.source == "pilots 20%, 40%"
     assert not list(place.home.results.glob("**/result.json"))
     assert not list((place.home.cache / "scratch").iterdir()) and not (place.home.cache / "artifacts").exists()
     assert [line.free for line in found.lines] == [(), ("train", "index")] * 2  # two widths of a query, another seed
@@ -42,7 +42,7 @@ def test_pilots_foretell_the_runs_and_leave_nothing_behind(place):
     assert found.artifact_bytes.value == pytest.approx(2 * kept, rel=0.15)  # of two seeds
 
     lines = planned(place, RUNS, pilot_seconds=0.0).lines
-    assert [line.source for line in lines] == [STORED, *["an equal run"] * 3]
+    assert [line.source for line in lines] == [STORED, *["equal run"] * 3]
     assert lines[1].free == ("train", "index")  # in the cache
     assert lines[2].cost.seconds["train"].value == train["seconds"]
     other = planned(place, RUNS.replace("2.0", "0.5"), pilot_seconds=0.0).lines
@@ -55,11 +55,16 @@ def test_a_method_that_fails_is_said_and_not_counted(place):
     assert lines[0].known is None and Forecast("", lines).seconds == Span(0, 0, 0)
 
 
-def test_a_training_that_is_told_how_long_to_take_takes_so_long_where_a_pilot_was_cut(place):
+def tell(place):
+    """The method trains for the seconds that it is told."""
     source = (place.folder / "mine.py").read_text(encoding="utf-8")
     told = 'seconds: float = param(600.0, phase="train", help="of training", low=0.0)\n    width'
     source = source.replace("width", told, 1).replace("time.sleep(self.work * share)", "time.sleep(self.seconds)")
     (place.folder / "mine.py").write_text(source, encoding="utf-8")
+
+
+def test_a_training_that_is_told_how_long_to_take_takes_so_long_where_a_pilot_was_cut(place):
+    tell(place)
     text = '[[methods]]\nname = "mine.py:Slow"\nset = { seconds = 50.0 }'
     (line,) = planned(place, text, pilot_seconds=6.0).lines
     train = line.cost.seconds["train"]
@@ -69,7 +74,7 @@ def test_a_training_that_is_told_how_long_to_take_takes_so_long_where_a_pilot_wa
 def test_a_pilot_that_does_not_end_tells_the_least(place):
     text = '[[methods]]\nname = "mine.py:Slow"\nset = { work = 900.0 }'
     (line,) = planned(place, text, pilot_seconds=3.0).lines
-    assert line.source == "at least: train of 20% did not end"
+    assert line.source == "pilot 20%: train unended"
     assert line.cost.seconds == {"train": Span(3.0, 3.0, math.inf)}
 
 
@@ -89,3 +94,12 @@ def test_a_search_takes_no_more_than_its_budget(place):
     work = sum(one.value for part, one in short.cost.seconds.items() if part != "rest")
     assert work == pytest.approx(3.0)
     assert sum(one.value for part, one in long.cost.seconds.items() if part != "rest") > 7 * 0.9
+
+
+def test_a_halved_search_trains_as_its_rungs_say(place):
+    tell(place)
+    text = "[search]\ntrials = 4\nseconds = 100\nhalving = 2\n[[methods]]\nname = 'mine.py:Slow'\n"
+    text += "set = { seconds = 1.0 }\nrange = { megabytes = { low = 1.0, high = 9.0 } }"
+    run(load_suite(place.suite(text)).searches[0].plan, place.home, Quiet())
+    (line,) = planned(place, text, pilot_seconds=0.0).lines
+    assert line.times == 7 and line.cost.seconds["train"].value == pytest.approx(4 * 0.25 + 2 * 0.5 + 1.0)
