@@ -149,16 +149,14 @@ def losses(entries: Sequence[Entry]) -> list[Chart]:
         .transform_filter("datum.group == of")
         .mark_bar()
         .encode(
-            x=altair.X("share:Q", title=f"share of the targets in the first {k}", scale=altair.Scale(domain=[0, 1])),
-            y=altair.Y(
-                "method:N", title=None, sort=[entry.label for entry in scored], axis=altair.Axis(labelLimit=220)
-            ),
+            x=altair.X("share:Q", title=f"share of targets, first {k}", scale=altair.Scale(domain=[0, 1])),
+            y=altair.Y("method:N", title=None, sort=[entry.label for entry in scored], axis=altair.Axis()),
             color=altair.Color(
                 "part:N",
                 title=None,
                 sort=list(PARTS),
                 scale=altair.Scale(domain=parts, range=[COLOURS[PARTS.index(part)] for part in parts]),
-                legend=altair.Legend(orient="top", columns=2, labelLimit=240),
+                legend=altair.Legend(orient="top", direction="vertical", columns=1),
             ),
             order=altair.Order("at:Q"),
             tooltip=["method:N", "part:N", altair.Tooltip("share:Q", format=".3f"), "run:N"],
