@@ -94,7 +94,9 @@ def paid(record: Mapping[str, Any], folder: Path) -> Cost:
     """What the execution in `folder` took."""
     phases: Mapping[str, Any] = record["phases"]
     seconds = {name: float(phase["seconds"]) for name, phase in phases.items()}
-    new = sum(seconds[name] for name, phase in phases.items() if not phase.get("cached"))
+    new = sum(  # what numba compiled lies on the disk from now on
+        seconds[name] + phase.get("compiled_seconds", 0.0) for name, phase in phases.items() if not phase.get("cached")
+    )
     if record.get("oracle_seconds") is not None:
         seconds[ORACLE] = record["oracle_seconds"]
     new += seconds.get(ORACLE, 0.0)

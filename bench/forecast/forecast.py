@@ -161,11 +161,15 @@ class _Judge:
         return found
 
     def free(self, prepared: Prepared) -> Iterable[str]:
-        """The phases whose artifact is there or will be; the others of this run will be from now on."""
-        for phase in ("train", "index") if prepared.method.keeps else ():
-            artifact = prepared.artifact(phase, self.home.shelf)
-            if artifact in self.promised or artifact.is_dir():
-                yield phase
+        """The phases whose artifact is there or will be; the others of this run will be from now on. Runs over the same
+        index share the oracle's answers too."""
+        made = ["train", "index"] if prepared.method.keeps else []
+        artifacts = {phase: prepared.artifact(phase, self.home.shelf) for phase in made}
+        if made and prepared.plan.live is None:
+            artifacts[ORACLE] = prepared.oracle(self.home.shelf)
+        for part, artifact in artifacts.items():
+            if artifact in self.promised or artifact.exists():
+                yield part
             self.promised.add(artifact)
 
 

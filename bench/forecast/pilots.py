@@ -33,11 +33,13 @@ CUT = 0.9  # of the seconds that a training was allowed: it would have gone on
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """One pilot. size, asked: its training interactions (vectors) and the requests of its oracle, as shares of the
-    whole task's; cut: its training would have gone on; late: the phase that did not end in time, "" where all did."""
+    """One pilot. size, items, asked: its training interactions (vectors), its catalog and its oracle's requests, as
+    shares of the whole task's; cut: its training would have gone on; late: the phase that did not end in time, or "".
+    """
 
     share: float
     size: float
+    items: float
     asked: float
     cost: Cost
     cut: bool
@@ -109,7 +111,8 @@ def _pilot(
         measured = {part: one for part, one in cost.seconds.items() if part != REST}
         cost = dataclasses.replace(cost, seconds={**measured, late: Span(seconds, seconds, math.inf)})
     cut = allowed is not None and cost.seconds["train"].value >= CUT * allowed
-    return Pilot(share, size, _oracle_requests(task) / _oracle_requests(whole.task), cost, cut, late)
+    items = task.about["items"] / whole.task.about["items"]
+    return Pilot(share, size, items, _oracle_requests(task) / _oracle_requests(whole.task), cost, cut, late)
 
 
 def _oracle_requests(task: Task) -> int:
@@ -124,7 +127,7 @@ def _next_share(pilots: Sequence[Pilot], units: int, left: float) -> float | Non
         return next((share for share in LADDER if share * units >= LEAST), LADDER[-2])
     last = pilots[-1]
     larger = [share for share in LADDER if share > last.share]
-    if last.late or not larger or left <= 0:
+    if last.late or not larger or (left <= 0 and len(pilots) > 1):
         return None
     rest = last.cost.seconds[REST].value
     work = last.cost.total_seconds.value - rest
@@ -152,7 +155,8 @@ def _seconds(pilots: Sequence[Pilot], part: str, bound: float | None) -> Span:
     """Of one part. A training that was cut tells only that it takes longer: up to its bound."""
     told = [pilot for pilot in pilots if part != "train" or not pilot.cut] or pilots
     sizes = [pilot.asked if part == ORACLE else pilot.size for pilot in told]
-    curve = mostly_fixed if part == REST and len(told) == 1 else growing
+    fixed = part == REST or (part == "index" and told[-1].items == 1)  # a single pilot shows no curve
+    curve = mostly_fixed if fixed and len(told) == 1 else growing
     found = curve(sizes, [pilot.cost.seconds[part].value for pilot in told])
     if part != "train" or bound is None:
         return found

@@ -106,11 +106,22 @@ def _section(at: int, section: Section) -> dict[str, Any]:
             {"id": f"{at}-{chart.name}", "title": chart.title, "words": chart.words} for chart in section.charts
         ],
         "sheets": section.sheets,
+        "links": _links(section.entries),
         "standings": section.standings,
         "words": section.words,
         "turns": None if section.turns is None else _turns(section.turns),
         "k": main_k(task.records),
     }
+
+
+def _links(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
+    """Of every label, and of what labels of several seeds share, the runs: how each is called, and its record."""
+    found = {entry.label: [(entry.run, entry.href)] for entry in entries}
+    for entry in entries:
+        setting, comma, _ = entry.label.rpartition(", seed ")
+        if comma:
+            found.setdefault(setting, []).append((entry.run, entry.href))
+    return found
 
 
 def _turns(folder: Path) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _phases(this: Execution, temporary: Path, phases: dict[str, Any]) -> dict[st
             load[phase] = str(state)
         job = _job(this, temporary, asked, load, {})
         if this.plan.live is None:  # else the catalog is no longer the one that was indexed
-            job = dataclasses.replace(job, oracle=str(final / f"oracle-{this.spec.k}-{this.spec.seed}.npz"))
+            job = dataclasses.replace(job, oracle=str(this.oracle(this.home.shelf)))
     else:
         job = _job(this, temporary, ["train", "index", *asked], {}, {})
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)

@@ -81,6 +81,10 @@ class Prepared:
         """Where among the artifacts of `shelf` lies what `phase` ("train", "index") leaves, there or not."""
         return place(shelf, self.spec, self.build, self.method.declared, phase)
 
+    def oracle(self, shelf: Path) -> Path:
+        """The file of the oracle's answers that runs over the same index share, there or not."""
+        return self.artifact("index", shelf) / f"oracle-{self.spec.k}-{self.spec.seed}.npz"
+
     def stored(self, results: Path) -> dict[str, Any] | None:
         """The latest execution in the store that stands for a new one: it went well, with the same source, device and
         threads, and was measured at every depth that is asked for, with its energy where that is."""

@@ -29,7 +29,10 @@ def test_pilots_foretell_the_runs_and_leave_nothing_behind(place):
     assert first.source == "pilots 20%, 40%"
     assert not list(place.home.results.glob("**/result.json"))
     assert not list((place.home.cache / "scratch").iterdir()) and not (place.home.cache / "artifacts").exists()
-    assert [line.free for line in found.lines] == [(), ("train", "index")] * 2  # two widths of a query, another seed
+    assert [line.free for line in found.lines] == [
+        (),
+        ("train", "index", "oracle"),
+    ] * 2  # two widths of a query, another seed
     assert ["train" in line.cost.seconds for line in found.lines] == [True, False] * 2
     assert first.known == found.lines[2].known
     assert found.seconds.value == pytest.approx(sum(line.cost.total_seconds.value for line in found.lines))
@@ -43,7 +46,7 @@ def test_pilots_foretell_the_runs_and_leave_nothing_behind(place):
 
     lines = planned(place, RUNS, pilot_seconds=0.0).lines
     assert [line.source for line in lines] == [STORED, *["equal run"] * 3]
-    assert lines[1].free == ("train", "index")  # in the cache
+    assert lines[1].free == ("train", "index")  # in the cache; it has no scorer, so no oracle's answers lie there
     assert lines[2].cost.seconds["train"].value == train["seconds"]
     other = planned(place, RUNS.replace("2.0", "0.5"), pilot_seconds=0.0).lines
     assert [line.source for line in other] == ["other settings"] * 4
