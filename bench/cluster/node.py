@@ -17,8 +17,8 @@ from bench.cache import begin, write_text
 from bench.cluster.demand import Demand
 from bench.commands.series import record_of
 from bench.errors import ClusterError
-from bench.run.lifecycle import method_of
 from bench.run.plan import Home, Plan
+from bench.run.prepared import method_of
 from bench.store.results import Store
 
 TELL_SECONDS = 1.0  # between two messages of progress; a stage is told at once

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from bench import params
 from bench.catalog import method_class
-from bench.run.lifecycle import Method
 from bench.run.plan import Plan
+from bench.run.prepared import Method
 
 STAGES = ("data", "prepare", "train", "index", "update", "query", "oracle", "metrics")
 Key = tuple[str, ...]

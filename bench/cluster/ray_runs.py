@@ -22,8 +22,8 @@ from bench.errors import ClusterError, StoreError, Unavailable, UsageError
 from bench.measure.threads import available
 from bench.report.schedule import executions
 from bench.report.several import Gathering
-from bench.run.lifecycle import Method, method_of
 from bench.run.plan import Home, Plan
+from bench.run.prepared import Method, method_of
 from bench.store.results import Store
 
 SCHEME = "ray"
@@ -77,7 +77,7 @@ class RayRuns:
             self.home.results.absolute(),
             self.home.cache.absolute(),
             None if self.home.data_root is None else self.home.data_root.absolute(),
-            self.exchange,
+            elsewhere=self.exchange,
         )
         earlier = [] if self.exchange is None else store.records()
         found = []

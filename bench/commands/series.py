@@ -19,6 +19,7 @@ from bench.report.progress import Display
 from bench.report.verdict import failure
 from bench.run import lifecycle
 from bench.run.plan import Home, Plan
+from bench.run.prepared import method_of
 from bench.run.supervise import Watch
 from bench.run.tasks import own_protocol
 
@@ -66,7 +67,7 @@ def check(plans: Sequence[Plan]) -> None:
     """Raise the error of any plan that names something wrongly, or of a broken metric, before the first one runs."""
     metric_functions()  # a metric that cannot be imported is said now, not after the first training
     for plan in plans:
-        lifecycle.method_of(plan)
+        method_of(plan)
         parse(protocol_asked(plan))
     for plan in {plan.data or plan.dataset: plan for plan in plans}.values():
         if plan.data is None:

@@ -1,13 +1,15 @@
 """One run on a node."""
 
+import dataclasses
+
 import pytest
 
 from bench.cluster.demand import Demand
 from bench.cluster.exchange import Exchange
 from bench.cluster.node import Errand, carry_out
 from bench.errors import ClusterError
-from bench.run.lifecycle import method_of
 from bench.run.plan import Home, Plan
+from bench.run.prepared import method_of
 from bench.store.results import Store
 
 DATA = "synthetic:items=300,interactions=3000"
@@ -46,7 +48,8 @@ def test_a_run_is_told_of_stage_by_stage_and_says_where_it_was(home, tmp_path):
 def test_with_an_exchange_a_result_goes_there_alone_and_answers_the_same_run_elsewhere(home, tmp_path):
     pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'bench[ray]'")
     exchange = Exchange(f"file://{tmp_path}/between", home.cache)
-    first = carry_out(errand(Home(home.results, home.cache, None, exchange), tmp_path), lambda *_: None)
+    there = dataclasses.replace(home, elsewhere=exchange)
+    first = carry_out(errand(there, tmp_path), lambda *_: None)
     run = first.record["run_id"]
     assert not home.results.exists()
     here = Store(tmp_path / "here")
@@ -54,7 +57,9 @@ def test_with_an_exchange_a_result_goes_there_alone_and_answers_the_same_run_els
     assert here.find(run)["metrics"] == first.record["metrics"]
 
     known = {run: here.text(run)}
-    second = carry_out(errand(Home(home.results, home.cache, None, exchange), tmp_path, known=known), lambda *_: None)
+    second = carry_out(
+        errand(Home(home.results, home.cache, elsewhere=exchange), tmp_path, known=known), lambda *_: None
+    )
     assert second.record["run_id"] == run
     assert not second.worked
     assert exchange.gather(here) == 0

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cluster.order import Order, makes
-from bench.run.lifecycle import method_of
 from bench.run.plan import Live, Plan
+from bench.run.prepared import method_of
 
 TASK = ("synthetic",)
 
