@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import errors
 from bench.cache import begin
-from bench.catalog import method_class
+from bench.catalog import method_class, parted
 from bench.data.task import Task
 from bench.measure import machine, threads
 from bench.measure.competing import processor
@@ -43,7 +43,8 @@ STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here."""
+    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here. held:
+    the method that it holds, with which it shares what `train` leaves; None where it holds none."""
 
     name: str
     params: dict[str, Any]
@@ -54,15 +55,18 @@ class Method:
     reference: bool
     updates: bool = False
     problem: errors.Unavailable | None = None
+    held: Method | None = None
 
 
 def method_of(plan: Plan) -> Method:
     """Check the plan's method and settings; raises UsageError for a bad name or value."""
     timing.modes(plan.timing, plan.device)
-    name = plan.method
+    around, held = parted(plan.method)
+    name = held
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
         name = f"{Path(path).stem}:{attribute}"
+    name = around + name
     try:
         cls = method_class(plan.method)
     except errors.Unavailable as problem:
@@ -71,7 +75,13 @@ def method_of(plan: Plan) -> Method:
         hook = connect(build(cls, plan.settings))
     except errors.ParameterError as error:
         raise errors.ParameterError(f"{name}: {error}") from error
+    inner = None
+    if around:
+        own = parameters(method_class(held)).keys()
+        settings = {name: value for name, value in plan.settings.items() if name in own}
+        inner = method_of(dataclasses.replace(plan, method=held, settings=settings))
     return Method(
+        held=inner,
         name=name,
         params=resolve(cls, plan.settings),
         declared=parameters(cls),
@@ -177,9 +187,8 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     asked = ["query"] if this.plan.live is None else ["update", "query"]
     phases: dict[str, Any] = {}
     if this.method.keeps:
-        shelf = this.home.cache / "artifacts" / this.method.name.replace(":", "-")
         for phase in ("train", "index"):
-            final = shelf / f"{phase}-{artifact_key(this.spec, this.build, this.method.declared, phase)}"
+            final = _shelf(this, phase)
             unfinished = final.with_name(f"{final.name}.unfinished")  # guarded by the artifact's lock
 
             def make(state: Path, phase: str = phase, unfinished: Path = unfinished) -> dict[str, Any]:
@@ -207,13 +216,24 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
     return phases, measured
 
 
+def _shelf(this: Execution, phase: str) -> Path:
+    """Where what a phase leaves is kept: of training, where the method that is held keeps it."""
+    method, spec = this.method, this.spec
+    while phase == "train" and method.held is not None:
+        method = method.held
+        spec = dataclasses.replace(spec, method=method.name, version=method.version, params=method.params)
+    build = dataclasses.replace(this.build, source=method.source)
+    key = artifact_key(spec, build, method.declared, phase)
+    return this.home.cache / "artifacts" / method.name.replace(":", "-") / f"{phase}-{key}"
+
+
 def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, str], save: dict[str, str]) -> Job:
-    source = this.plan.method
+    around, source = parted(this.plan.method)
     if ".py:" in source:
         path, _, attribute = source.rpartition(":")
         source = f"{Path(path).resolve()}:{attribute}"
     return Job(
-        method=source,
+        method=around + source,
         params=this.method.params,
         task=str(this.task.folder),
         phases=phases,
@@ -249,6 +269,7 @@ def blank(plan: Plan) -> dict[str, Any]:
         "oracle": None,
         "work": None,
         "latency_ms": None,
+        "told": None,
         "throughput_qps": None,
         "load": None,
         "device": None,

@@ -68,7 +68,7 @@ def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str,
             elif kind == "measured":
                 measured.update(event["values"])
             elif kind == "failed":
-                raise _failure(event)
+                raise failure(event)
         if process.wait() != 0:
             raise errors.WorkerCrashed(_epitaph(name, process.returncode, folder))
     finally:
@@ -104,8 +104,8 @@ def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limi
                 )
 
 
-def _failure(event: dict[str, Any]) -> errors.BenchError:
-    """What the worker raised, as the same class where it is one of ours."""
+def failure(event: dict[str, Any]) -> errors.BenchError:
+    """What another process raised, as the same class where it is one of ours."""
     known = getattr(errors, event["kind"], None)
     if isinstance(known, type) and issubclass(known, errors.BenchError) and event["kind"] != "UnknownName":
         error: errors.BenchError = known(event["message"])
