@@ -16,7 +16,7 @@ from bench import params
 from bench.catalog import method_class
 from bench.context import Context
 from bench.measure.latency import spent
-from bench.run.parts import Beginning, InProcess, Reply
+from bench.run.parts import Beginning, InProcess, Question, Reply
 
 
 def serve(pipe: Connection) -> None:
@@ -33,7 +33,7 @@ def serve(pipe: Connection) -> None:
         while True:
             hook, arguments, lent_now = pipe.recv()
             try:
-                part.ask(hook, arguments, lent_now and lent_now.context(rng, beginning.method))
+                part.ask(Question(hook, arguments, lent_now and lent_now.context(rng, beginning.method)))
                 reply = part.reply()
             except Exception as error:
                 pipe.send(_told(error))
@@ -44,10 +44,10 @@ def serve(pipe: Connection) -> None:
 def _begun(beginning: Beginning, context: Context) -> InProcess:
     """The method, with all that it loads."""
     part = InProcess(params.build(method_class(beginning.method), beginning.params))
-    part.ask("divide", {"shards": beginning.shards})
+    part.ask(Question("divide", {"shards": beginning.shards}))
     part.reply()
     for phase, folder in beginning.load.items():
-        part.ask("load", {"folder": Path(folder), "phase": phase}, context)
+        part.ask(Question("load", {"folder": Path(folder), "phase": phase}, context))
         part.reply()
     return part
 

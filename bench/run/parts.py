@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,12 +35,27 @@ class Reply:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Question:
+    """A hook to carry out, with these arguments, and a context where it takes one. packed: for a pipe, once for all
+    that are asked."""
+
+    hook: str
+    arguments: Mapping[str, Any]
+    context: Context | None = None
+
+    @cached_property
+    def packed(self) -> memoryview:
+        lent = None if self.context is None else Lent.of(self.context)
+        return ForkingPickler.dumps((self.hook, dict(self.arguments), lent))
+
+
 class Part(Protocol):
     """A method that has been indexed over some of the items. Each `ask` is followed by one `reply`, so that several
     parts work at once. An actor of a cluster is one where it has these four."""
 
-    def ask(self, hook: str, arguments: Mapping[str, Any], context: Context | None = None) -> None:
-        """Begin to carry out a hook with these arguments, and a context where it takes one."""
+    def ask(self, question: Question) -> None:
+        """Begin to carry it out."""
 
     def reply(self) -> Reply:
         """What came of it, once it is there; raises what the hook raised, or WorkerCrashed where the part has ended."""
@@ -60,9 +77,10 @@ class InProcess:
         self._hooks = connect(method)
         self._reply: Reply | None = None
 
-    def ask(self, hook: str, arguments: Mapping[str, Any], context: Context | None = None) -> None:
-        lent = {} if context is None else {"context": context}
-        self._reply = Reply(*spent(lambda: getattr(self._hooks, hook)(**arguments, **lent)))
+    def ask(self, question: Question) -> None:
+        hook = getattr(self._hooks, question.hook)
+        lent = {} if question.context is None else {"context": question.context}
+        self._reply = Reply(*spent(lambda: hook(**question.arguments, **lent)))
 
     def reply(self) -> Reply:
         assert self._reply is not None, "a part is asked before it replies"
@@ -119,10 +137,10 @@ class OwnProcess:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(other.fileno(),),
             )
-        self._send((beginning, Lent.of(context)))
+        self._send(ForkingPickler.dumps((beginning, Lent.of(context))))
 
-    def ask(self, hook: str, arguments: Mapping[str, Any], context: Context | None = None) -> None:
-        self._send((hook, dict(arguments), None if context is None else Lent.of(context)))
+    def ask(self, question: Question) -> None:
+        self._send(question.packed)
 
     def reply(self) -> Reply:
         try:
@@ -147,9 +165,9 @@ class OwnProcess:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, message: tuple[Any, ...]) -> None:
+    def _send(self, message: memoryview) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the reply says so
-            self._pipe.send(message)
+            self._pipe.send_bytes(message)
 
     def _epitaph(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -97,7 +97,8 @@ class Sharded:
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:
-        replies = self._all("query", [{"requests": requests, "k": k}] * self.shards, self._shared(context))
+        question = parts.Question("query", {"requests": requests, "k": k}, self._shared(context))
+        replies = self._all([question] * self.shards)
         answers = [reply.value for reply in replies]
         answer = merged(answers, self.held_name)
         slowest = max(reply.seconds for reply in replies)
@@ -115,7 +116,7 @@ class Sharded:
         folders = [_folder(folder, shard) for shard in range(self.shards)]
         for one in folders:
             one.mkdir()
-        self._all("save", [{"folder": one, "phase": phase} for one in folders], None)
+        self._all([parts.Question("save", {"folder": one, "phase": phase}) for one in folders])
         for other in folders[1:]:
             _store_once(folders[0], other)
 
@@ -154,10 +155,10 @@ class Sharded:
         self.sizes_ = np.bincount(split.owner[split.owner >= 0], minlength=self.shards)
         self.close_ = weakref.finalize(self, _close, new)
 
-    def _all(self, hook: str, arguments: Sequence[dict[str, Any]], context: Context | None) -> list[parts.Reply]:
-        """What every shard replies, all at work at once."""
-        for part, own in zip(self.parts_, arguments, strict=True):
-            part.ask(hook, own, context)
+    def _all(self, questions: Sequence[parts.Question]) -> list[parts.Reply]:
+        """What every shard replies to its own, all at work at once."""
+        for part, question in zip(self.parts_, questions, strict=True):
+            part.ask(question)
         return self._replies()
 
     def _replies(self) -> list[parts.Reply]:
@@ -188,9 +189,10 @@ def score(self: Sharded, requests: Requests, items: NDArray[np.int32], context: 
     """The scores of each shard's own items."""
     owners = self.split_.of_items(items)
     columns = [np.flatnonzero(owners == shard) for shard in range(self.shards)]
-    asked = [{"requests": requests, "items": items[own]} for own in columns]
+    shared = self._shared(context)
+    asked = [parts.Question("score", {"requests": requests, "items": items[own]}, shared) for own in columns]
     found = np.empty((len(requests), len(items)), np.float32)
-    for own, reply in zip(columns, self._all("score", asked, self._shared(context)), strict=True):
+    for own, reply in zip(columns, self._all(asked), strict=True):
         found[:, own] = reply.value
     return found
 
@@ -201,13 +203,14 @@ def update(
 ) -> None:
     """New items are dealt out to the shards, and each follows what comes to it and leaves it."""
     split = self.split_.grown(added, catalog.size)
-    candidates = catalog.candidates()
+    candidates, shared = catalog.candidates(), self._shared(context)
     asked = []
     for shard in range(self.shards):
         own = {name: items[split.owner[items] == shard] for name, items in (("added", added), ("removed", removed))}
         mine = candidates[split.owner[candidates] == shard]
-        asked.append({"catalog": dataclasses.replace(catalog, eligible=mine), **own})
-    self._all("update", asked, self._shared(context))
+        seen = dataclasses.replace(catalog, eligible=mine)
+        asked.append(parts.Question("update", {"catalog": seen, **own}, shared))
+    self._all(asked)
     self.split_ = split
     self.sizes_ = np.bincount(split.owner[candidates], minlength=self.shards)
 

@@ -13,7 +13,7 @@ import pytest
 
 from bench import Context
 from bench.errors import ParameterError, WorkerCrashed
-from bench.run.parts import Beginning, InProcess, OwnProcess
+from bench.run.parts import Beginning, InProcess, OwnProcess, Question
 
 METHOD = '''
 import os, time
@@ -83,13 +83,13 @@ def test_it_loads_and_answers_with_the_context_that_is_lent(method, context, tmp
     with closing(begun[0]), closing(begun[1]):
         for part in begun:
             assert part.reply().value is None
-            part.ask("query", ASKED, context)
+            part.ask(Question("query", ASKED, context))
         replies = [part.reply() for part in begun]
         assert [reply.value[:5] for reply in replies] == [(9, 4, 2, 5, str(tmp_path))] * 2
         assert replies[0].value[5] != replies[1].value[5]  # random numbers of their own
         assert all(0.05 <= reply.seconds < 5 for reply in replies)
         assert all(part.peak_rss_bytes > 10 << 20 for part in begun)
-        begun[0].ask("query", ASKED, context)
+        begun[0].ask(Question("query", ASKED, context))
         assert begun[0].reply().value[0] == 9
 
 
@@ -97,7 +97,7 @@ def test_here_it_answers_likewise(method, context):
     from bench.catalog import method_class
 
     part = InProcess(method_class(method)(number=2))
-    part.ask("query", ASKED, context)
+    part.ask(Question("query", ASKED, context))
     reply = part.reply()
     assert reply.value[:2] == (2, 4) and reply.seconds >= 0.05 and part.peak_rss_bytes == 0
 
@@ -113,7 +113,7 @@ def test_here_it_answers_likewise(method, context):
 def test_a_failure_names_the_part(method, context, fault, kind, said):
     with closing(OwnProcess("shard 1", Beginning(method, {"fault": fault}, {}, 0, 1), context)) as part:
         part.reply()
-        part.ask("query", ASKED, context)
+        part.ask(Question("query", ASKED, context))
         with pytest.raises(kind, match=said):
             part.reply()
 
@@ -122,7 +122,7 @@ def test_a_killed_part_is_a_named_error(method, context):
     with closing(OwnProcess("shard 1", Beginning(method, {}, {}, 0, 1), context)) as part:
         part.reply()
         next(each for each in psutil.Process().children() if "bench.run.part" in each.cmdline()).kill()
-        part.ask("query", ASKED, context)
+        part.ask(Question("query", ASKED, context))
         with pytest.raises(WorkerCrashed, match=r"shard 1 was killed \(signal 9\)"):
             part.reply()
 
