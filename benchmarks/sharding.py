@@ -5,7 +5,8 @@
 Clustered vectors are searched by inner product for 50 of others of the same kind; the exact neighbours are known. Each
 index is built, saved and loaded, one in this process, shards each in a process of its own, and answers single requests
 in a closed loop on one thread each, all kinds in turn, A B C .. C B A, whose loops are pooled. On a machine with fewer
-cores than shards these wait for one another, and latency says so: `cores` is in the record.
+cores than shards these wait for one another, and latency says so: `cores` is in the record, and `competing_cores`, what
+other work took of them meanwhile.
 
 The record, of each kind: index_seconds; recall@50; work, vectors compared a request where the library tells; p50_ms and
 p99_ms of a request; slowest_p50_ms, of the slowest shard of each request in its own process; shard_bytes, of the
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from bench import Answer, Catalog, Context, Ragged, Requests, connect
+from bench.measure.competing import Competing
 from bench.measure.latency import closed_loop, spread
 from bench.measure.threads import available, limited
 from bench.run.parts import Beginning, OwnProcess
@@ -72,17 +74,19 @@ def main() -> None:
             ]
             for one in kinds:
                 asked(one, requests, exact, context)
-            for one in (*kinds, *kinds[::-1]):
-                timed(one, requests, context)
+            with Competing() as competing:
+                for one in (*kinds, *kinds[::-1]):
+                    timed(one, requests, context)
             empty = OwnProcess("none", Beginning("ann", {"backend": backend}, {}, 0, 1), context)
             empty.reply()
-            found = {"none_peak_bytes": empty.peak_rss_bytes}
+            found: dict[str, Any] = {"none_peak_bytes": empty.peak_rss_bytes, "competing_cores": competing.cores}
             empty.close()
         for one in kinds:
             one.said |= {f"{name}_ms": spread(np.array(one.nanoseconds) / 1e6)[name] for name in ("p50", "p99")}
             one.said["slowest_p50_ms"] = statistics.median(one.slowest) if one.slowest else None
             found[f"{one.shards} shards" if one.shards else "one index"] = one.said
             print(backend, one.shards, {name: shown(value) for name, value in one.said.items()}, flush=True)
+        print(backend, {name: found[name] for name in ("none_peak_bytes", "competing_cores")}, flush=True)
         record["backends"][backend] = found
         Path(options.json).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
