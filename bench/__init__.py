@@ -21,10 +21,12 @@ from bench.data.tables import (
     Text,
     TrainingData,
 )
-from bench.errors import BenchError, DataError, InvalidAnswer, ParameterError, Unavailable
+from bench.errors import BenchError, DataError, InvalidAnswer, ParameterError, Unavailable, UsageError
 from bench.hookspecs import hookimpl
 from bench.metrics.accuracy import recall
 from bench.params import param, parameters
+from bench.run import parts
+from bench.run.hooks import connect, implements
 
 __all__ = [
     "Answer",
@@ -46,8 +48,12 @@ __all__ = [
     "Text",
     "TrainingData",
     "Unavailable",
+    "UsageError",
+    "connect",
     "hookimpl",
+    "implements",
     "param",
     "parameters",
+    "parts",
     "recall",
 ]

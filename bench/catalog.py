@@ -15,6 +15,7 @@ from typing import Any
 from bench.errors import HookError, Unavailable, UnknownName, UsageError
 
 METHODS, DATASETS, METRICS = "bench.methods", "bench.datasets", "bench.metrics"
+WRAPPERS = "bench.wrappers"  # of a method's name and class they make another class: "sharded:dvf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,27 @@ def entries(group: str, found: Iterable[EntryPoint] | None = None) -> dict[str, 
 
 
 def method_class(name: str) -> type:
-    """The class of an installed method, or of "path.py:Class"."""
+    """The class of an installed method, of "path.py:Class", or of one that holds another: "sharded:dvf"."""
+    around, held = parted(name)
+    if around:
+        wrapper = entries(WRAPPERS)[around[:-1]]
+        return _checked(wrapper.load()(held, method_class(held)), name)
     if ".py:" in name:
         return _checked(from_file(name), name)
     if name.endswith(".py"):
         raise UsageError(f"{name} is a file: say which class of it is the method, {name}:CLASS")
     known = entries(METHODS)
+    if name in entries(WRAPPERS):
+        raise UsageError(f"{name} holds another method: say which, {name}:METHOD ({name}:two_tower)")
     if name not in known:
-        raise UnknownName("method", name, known)
+        raise UnknownName("method", name, [*known, *(f"{each}:METHOD" for each in entries(WRAPPERS))])
     return _checked(known[name].load(), name)
+
+
+def parted(name: str) -> tuple[str, str]:
+    """A method's name as what is around it, "sharded:", and the method held; "" and the name of a plain one."""
+    around, colon, held = name.partition(":")
+    return (around + colon, held) if colon and around in entries(WRAPPERS) else ("", name)
 
 
 def from_file(source: str) -> Any:

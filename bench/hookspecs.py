@@ -55,6 +55,15 @@ def update(catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32
 
 
 @hookspec(firstresult=True)
+def divide(shards: int) -> None:
+    """Optional: from now on serve one of so many shards, whose items alone `index` will see among the eligible.
+
+    What is relative to the number of items is made as large as for all of them, so that a shard finds of its items at
+    least what one index would. Raises ParameterError, saying why, where answers of shards cannot be merged by score.
+    """
+
+
+@hookspec(firstresult=True)
 def save(folder: Path, phase: str) -> None:
     """Optional: write what `phase` ("train" or "index") made into the empty `folder`. No pickles."""
 

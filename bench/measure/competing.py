@@ -33,9 +33,18 @@ class Competing:
 def _others() -> float:
     """Seconds of all cores that were not this process's or its children's."""
     all_cores = psutil.cpu_times()
-    own = psutil.Process().cpu_times()
     busy = sum(getattr(all_cores, name, 0.0) for name in _BUSY)
-    return float(busy - own.user - own.system - own.children_user - own.children_system)
+    this = psutil.Process()
+    return float(busy - sum(_spent(process) for process in (this, *this.children(recursive=True))))
+
+
+def _spent(process: psutil.Process) -> float:
+    """Seconds of a process and of those of its children that have ended; 0 where it has ended meanwhile."""
+    try:
+        own = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(own.user + own.system + own.children_user + own.children_system)
 
 
 def processor() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter, perf_counter_ns
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ WARM_BLOCK, WARM_BLOCKS, WARM_SECONDS = 64, 20, 5.0
 STEADY = 0.05
 
 Query = Callable[..., Any]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,19 @@ def batch(
     return np.array(spent)
 
 
+def spent(call: Callable[[], Value]) -> tuple[Value, float]:
+    """What `call` gives, and the seconds that it took."""
+    begin = perf_counter()
+    value = call()
+    return value, perf_counter() - begin
+
+
 def summary(nanoseconds: NDArray[np.int64]) -> dict[str, float]:
     """mean, p50, p95, p99 in milliseconds."""
-    p50, p95, p99 = np.percentile(nanoseconds, [50, 95, 99])
-    return {
-        name: float(value) / 1e6
-        for name, value in zip(("mean", "p50", "p95", "p99"), (nanoseconds.mean(), p50, p95, p99), strict=True)
-    }
+    return spread(nanoseconds / 1e6)
+
+
+def spread(values: NDArray[np.float64]) -> dict[str, float]:
+    """mean, p50, p95, p99."""
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    return {"mean": float(values.mean()), "p50": float(p50), "p95": float(p95), "p99": float(p99)}

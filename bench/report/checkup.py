@@ -48,7 +48,7 @@ def version(package: str) -> str:
 
 def broken_plugins() -> Iterator[str]:
     """The error of each plugin that cannot be used."""
-    for group in (catalog.METHODS, catalog.DATASETS, catalog.METRICS):
+    for group in (catalog.METHODS, catalog.WRAPPERS, catalog.DATASETS, catalog.METRICS):
         try:
             known = catalog.entries(group)
         except BenchError as error:
@@ -58,7 +58,7 @@ def broken_plugins() -> Iterator[str]:
             try:
                 if group == catalog.METHODS:
                     catalog.method_class(name)
-                elif group == catalog.METRICS:
+                elif group != catalog.DATASETS:
                     entry.load()
             except BenchError as error:
                 yield str(error)
@@ -107,7 +107,9 @@ def _folders(cache: Path, results: Path, data_root: Path | None) -> list[tuple[s
 
 def _plugins() -> list[tuple[str, str]]:
     rows = []
-    for group, noun in ((catalog.METHODS, "methods"), (catalog.DATASETS, "data sets"), (catalog.METRICS, "metrics")):
+    groups = {"methods": catalog.METHODS, "around them": catalog.WRAPPERS}
+    groups |= {"data sets": catalog.DATASETS, "metrics": catalog.METRICS}
+    for noun, group in groups.items():
         try:
             names = ", ".join(f"{name} ({entry.distribution})" for name, entry in catalog.entries(group).items())
         except BenchError as error:

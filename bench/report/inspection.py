@@ -124,6 +124,9 @@ def _facts(record: Record, folder: Path) -> Table:
         named = [f"{key} {wording.milliseconds(number(latency.get(key)))}" for key in ("mean", "p50", "p95", "p99")]
         floor = number(latency.get("floor_p50"))
         rows.append(("latency, ms", ", ".join(named) + (f" (harness: {wording.milliseconds(floor)})" if floor else "")))
+    for name, told in (record.get("told") or {}).items():
+        for key, found in told.items():
+            rows.append((f"  {name}, {key}", ", ".join(f"{each} {value:.4g}" for each, value in found.items())))
     if record.get("throughput_qps"):
         rows.append(("throughput", f"{wording.count(number(record['throughput_qps']))} requests a second"))
     rows += _load(record)

@@ -37,6 +37,11 @@ def methods() -> RenderableType:
             table.add_row(name, first_line(catalog.method_class(name)), entry.distribution)
         except BenchError as error:
             table.add_row(Text(name, "red"), Text(str(error), "red"), entry.distribution)
+    for name, entry in catalog.entries(catalog.WRAPPERS).items():
+        try:
+            table.add_row(f"{name}:METHOD", first_line(entry.load()), entry.distribution)
+        except BenchError as error:
+            table.add_row(Text(f"{name}:METHOD", "red"), Text(str(error), "red"), entry.distribution)
     return table
 
 
@@ -86,7 +91,7 @@ def anything(name: str) -> RenderableType:
     """A method or a data set, whichever has the name."""
     from bench.data.cards import card_paths, split_name
 
-    if ".py:" in name or name in catalog.entries(catalog.METHODS):
+    if ".py:" in name or catalog.parted(name)[0] or name in catalog.entries(catalog.METHODS):
         return method(name)
     known = card_paths()
     if name.partition(":")[0].endswith(".toml") or split_name(name)[0] in known:

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import cache
-from bench.params import Parameter
 from bench.run.plan import Elsewhere
-from bench.run.spec import Build, Spec, artifact_key
 
 Make = Callable[[Path], dict[str, Any]]
-
-
-def place(shelf: Path, spec: Spec, build: Build, declared: dict[str, Parameter], phase: str) -> Path:
-    """Where among the artifacts of `shelf` lies what `phase` leaves, there or not."""
-    return shelf / spec.method.replace(":", "-") / f"{phase}-{artifact_key(spec, build, declared, phase)}"
 
 
 def whole(final: Path) -> Path | None:

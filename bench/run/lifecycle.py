@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import errors
 from bench.cache import begin
+from bench.catalog import parted
 from bench.measure import machine
 from bench.measure.clock import Clock
 from bench.measure.competing import processor
@@ -175,10 +176,11 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
 
 def located(method: str) -> str:
     """A method as a worker finds it, whose folder is another: the path of a file made absolute."""
-    if ".py:" not in method:
+    around, held = parted(method)
+    if ".py:" not in held:
         return method
-    path, _, attribute = method.rpartition(":")
-    return f"{Path(path).resolve()}:{attribute}"
+    path, _, attribute = held.rpartition(":")
+    return f"{around}{Path(path).resolve()}:{attribute}"
 
 
 def blank(plan: Plan) -> dict[str, Any]:
@@ -200,6 +202,7 @@ def blank(plan: Plan) -> dict[str, Any]:
         "oracle_seconds": None,
         "work": None,
         "latency_ms": None,
+        "told": None,
         "throughput_qps": None,
         "load": None,
         "device": None,

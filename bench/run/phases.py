@@ -114,7 +114,9 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
     for part in PARTS:  # validation comes first and warms up what compiles on first use
         requests = task.requests(part)
         with Clock() as clock:
-            given = hook.query(requests=requests, k=job.k, context=context)
+            milestones = _Milestones(clock)
+            telling = dataclasses.replace(context, milestone=milestones)
+            given = hook.query(requests=requests, k=job.k, context=telling)
         answers[part] = check(given, requests, job.k, catalog, job.method)
         _keep(out, part, answers[part])
     values: dict[str, Any] = {"work": _work(answers["test"], cls)}
@@ -123,6 +125,7 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
         arrivals = np.random.default_rng([job.seed, STREAMS["load"]])
         values |= timed(job, hook, requests, context, alone, arrivals, events)
     values["query"] = {**clock.times, "peak_rss_bytes": peak_rss_bytes()}
+    values["query"] |= {"milestones": milestones.passed} if milestones.passed else {}
     if job.energy:
         values["query"] |= _serving_energy(job, hook, requests, context, events)
     events.send("measured", values=values)

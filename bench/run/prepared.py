@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bench import errors
-from bench.catalog import method_class
+from bench.catalog import method_class, parted
 from bench.data.task import Task
 from bench.measure import energy, threads
 from bench.params import Parameter, build, parameters, resolve
 from bench.run import timing
-from bench.run.artifacts import place
 from bench.run.hooks import connect, implements
 from bench.run.plan import Home, Plan
 from bench.run.source import source_digest
-from bench.run.spec import Build, Spec
+from bench.run.spec import Build, Spec, artifact_key
 from bench.run.supervise import Watch
 from bench.run.tasks import task_for
 from bench.store.results import Store
@@ -25,7 +24,8 @@ from bench.store.results import Store
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here."""
+    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here. held:
+    the method that it holds, with which it shares what `train` leaves; None where it holds none."""
 
     name: str
     params: dict[str, Any]
@@ -36,6 +36,7 @@ class Method:
     reference: bool
     updates: bool = False
     problem: errors.Unavailable | None = None
+    held: Method | None = None
 
 
 def method_of(plan: Plan) -> Method:
@@ -43,10 +44,12 @@ def method_of(plan: Plan) -> Method:
     timing.modes(plan.timing, plan.device)
     if plan.energy:
         energy.refuse_absent()
-    name = plan.method
+    around, held = parted(plan.method)
+    name = held
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
         name = f"{Path(path).stem}:{attribute}"
+    name = around + name
     try:
         cls = method_class(plan.method)
     except errors.Unavailable as problem:
@@ -55,7 +58,13 @@ def method_of(plan: Plan) -> Method:
         hook = connect(build(cls, plan.settings))
     except errors.ParameterError as error:
         raise errors.ParameterError(f"{name}: {error}") from error
+    inner = None
+    if around:
+        own = parameters(method_class(held)).keys()
+        settings = {name: value for name, value in plan.settings.items() if name in own}
+        inner = method_of(dataclasses.replace(plan, method=held, settings=settings))
     return Method(
+        held=inner,
         name=name,
         params=resolve(cls, plan.settings),
         declared=parameters(cls),
@@ -65,6 +74,16 @@ def method_of(plan: Plan) -> Method:
         reference=implements(hook, "reveal"),
         updates=implements(hook, "update"),
     )
+
+
+def place(shelf: Path, method: Method, spec: Spec, build: Build, phase: str) -> Path:
+    """Where among the artifacts of `shelf` lies what `phase` ("train", "index") leaves, there or not; of training,
+    where the method that is held keeps it."""
+    while phase == "train" and method.held is not None:
+        method = method.held
+        spec = dataclasses.replace(spec, method=method.name, version=method.version, params=method.params)
+    build = dataclasses.replace(build, source=method.source)
+    return shelf / spec.method.replace(":", "-") / f"{phase}-{artifact_key(spec, build, method.declared, phase)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ class Prepared:
 
     def artifact(self, phase: str, shelf: Path) -> Path:
         """Where among the artifacts of `shelf` lies what `phase` ("train", "index") leaves, there or not."""
-        return place(shelf, self.spec, self.build, self.method.declared, phase)
+        return place(shelf, self.method, self.spec, self.build, phase)
 
     def oracle(self, shelf: Path) -> Path:
         """The file of the oracle's answers that runs over the same index share, there or not."""

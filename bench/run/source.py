@@ -15,8 +15,15 @@ SHARED_PREFIX = "bench_"
 def source_digest(cls: type) -> str:
     """sha256 over the syntax trees of the class's package and of every `bench_*` package that these import.
 
-    A class from a single file brings that file alone. Versions of other libraries are provenance, not identity.
+    A class from a single file brings that file alone; one that holds another method (`held`), that method's too.
+    Versions of other libraries are provenance, not identity.
     """
+    if hasattr(cls, "held"):
+        return hashlib.sha256(f"{_digest(cls)} {source_digest(cls.held)}".encode()).hexdigest()
+    return _digest(cls)
+
+
+def _digest(cls: type) -> str:
     root = cls.__module__.partition(".")[0]
     file = Path(inspect.getfile(cls))
     folders = {root: file.parent} if (file.parent / "__init__.py").exists() else {}

@@ -52,7 +52,7 @@ class Worker:
         """What it tells until it ends; raises WorkerCrashed, WorkerTimeout, WorkerMemory or what the worker raised."""
         for event in _events(self.voice, self.process, self.name, self.limits):
             if event["event"] == "failed":
-                raise _failure(event)
+                raise failure(event)
             yield event
         if self.process.wait() != 0:
             raise errors.WorkerCrashed(_epitaph(self.name, self.process.returncode, self.folder))
@@ -142,8 +142,8 @@ def _events(read: int, process: subprocess.Popen[bytes], name: str, limits: Limi
                 )
 
 
-def _failure(event: dict[str, Any]) -> errors.BenchError:
-    """What the worker raised, as the same class where it is one of ours."""
+def failure(event: dict[str, Any]) -> errors.BenchError:
+    """What another process raised, as the same class where it is one of ours."""
     known = getattr(errors, event["kind"], None)
     if isinstance(known, type) and issubclass(known, errors.BenchError) and event["kind"] != "UnknownName":
         error: errors.BenchError = known(event["message"])

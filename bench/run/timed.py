@@ -42,9 +42,12 @@ def timed(
             found["throughput_qps"] = _per_second(requests, spent)
         if "single" in job.timing:
             events.send("stage", name="latency")
+            told = _Told()
             with threads.limited(1):
-                calls = latency.closed_loop(hook.query, connect(Floor()).query, requests, job.k, alone)
+                telling = dataclasses.replace(alone, milestone=told)
+                calls = latency.closed_loop(hook.query, connect(Floor()).query, requests, job.k, telling)
             found["latency_ms"] = _said(calls)
+            found["told"] = told.summary(len(calls.rows))
             kept.append(Repetitions("single", calls.rows, calls.nanoseconds / 1e9))
         if "load" in job.timing:
             events.send("stage", name="load")
@@ -77,6 +80,26 @@ def _said(calls: latency.Calls) -> dict[str, float] | None:
 def quiet(context: Context) -> Context:
     """A context that shows no progress: a call that draws is no longer the method's."""
     return dataclasses.replace(context, progress=lambda done, total, note="": None)
+
+
+class _Told:
+    """Keeps what a method tells of each call, by what it is of and what it says."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, list[float]]] = {}
+
+    def __call__(self, name: str, **values: float) -> None:
+        kept = self._values.setdefault(name, {})
+        for key, value in values.items():
+            kept.setdefault(key, []).append(value)
+
+    def summary(self, calls: int) -> dict[str, dict[str, dict[str, float]]] | None:
+        """Mean, p50, p95 and p99 of what the last so many calls told, those that were timed; None of nothing."""
+        found = {
+            name: {key: latency.spread(np.array(told[-calls:])) for key, told in values.items()}
+            for name, values in self._values.items()
+        }
+        return found if found and calls else None
 
 
 class Floor:

@@ -24,7 +24,7 @@ from bench.run import artifacts
 from bench.run.job import Job
 from bench.run.lifecycle import located
 from bench.run.plan import Home, Limits, Plan
-from bench.run.prepared import method_of
+from bench.run.prepared import method_of, place
 from bench.run.spec import Build, Spec
 from bench.run.supervise import Watch, Worker, opened
 from bench.store.columns import TIMINGS, Repetitions, read_timings
@@ -84,7 +84,7 @@ def job_of(one: Contender, home: Home) -> Job:
     spec = Spec(fingerprint, method.name, method.version, method.params, one.plan.k, one.plan.seed, "", live)
     load = {}
     for phase in ("train", "index"):
-        state = artifacts.whole(artifacts.place(home.shelf, spec, build, method.declared, phase))
+        state = artifacts.whole(place(home.shelf, method, spec, build, phase))
         if state is None:
             raise Unavailable(f"what its {phase} phase left is {_gone(home)}")
         load[phase] = str(state)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.answer import Answer
 from bench.data.ragged import Ragged
-from bench.errors import HookError, Unavailable
+from bench.errors import HookError, ParameterError, Unavailable
 from bench.run.hooks import implements
 from bench.testing.answers import asked, close, expect_equal, kind, row_of, slack_of
 from bench.testing.instance import Ready, Subject, lent_context
@@ -159,9 +159,10 @@ def check_seed_and_saving(subject: Subject, world: World, answer: Answer) -> Non
 
 
 def check_one_item(subject: Subject, world: World, answer: Answer) -> None:
-    """A catalog of one item."""
+    """A catalog of one item. A method whose parameters ask for more says so (ParameterError)."""
     small = make_world(users=6, items=1, new_items=0)
-    asked(subject.ready(small), small, small.requests)
+    with contextlib.suppress(ParameterError):
+        asked(subject.ready(small), small, small.requests)
 
 
 def check_bare(subject: Subject, world: World, answer: Answer) -> None:

@@ -160,7 +160,9 @@ class PathMethod(EncoderMethod, ABC):
         counts = np.full(paths.numbers.shape, moments[moments > 0].mean() if (moments > 0).any() else 1.0, np.float32)
         counts[: len(moments)] = moments[: len(counts)]
         weights = paths.shares(counts) if shares else np.ones_like(counts)
-        table = prepared(self.network_.scorer, len(vectors), vectors.split(ROWS_AT_ONCE), bfloat16)
+        answered = torch.from_numpy(items.astype(np.int64)).to(vectors.device)
+        blocks = (vectors[some] for some in answered.split(ROWS_AT_ONCE))
+        table = prepared(self.network_.scorer, len(items), blocks, bfloat16)
         return Index(vectors, paths, weights, items, table)
 
     @abstractmethod

@@ -19,7 +19,7 @@ from bench_dr.search import best_paths, candidates, path_scores
 from bench_index.topk import TopK
 from bench_neural.network import Network
 from bench_neural.pairs import PairScorer
-from bench_neural.table import load_table, save_table
+from bench_neural.table import load_table, prepared, save_table
 
 WIDER = 4  # the beam, where too few items were found
 
@@ -37,7 +37,8 @@ class Way:
 @dataclass(frozen=True)
 class Index:
     """vectors (N, d + 1) of the catalog; paths of its items; weights float32 [N, J]: of each item on each of its paths;
-    items int32 [n]: those that may be answered; table (N, width): the scorer's item side, float32 or bfloat16."""
+    items int32 [n]: those that may be answered, sorted; table (n, width): the scorer's item side of these, float32 or
+    bfloat16."""
 
     vectors: Tensor
     paths: Paths
@@ -66,7 +67,7 @@ class Index:
             nodes, chances, counts = candidates(found, self.trie, way.ratio * k, exclude)
             work[rows] += found.work
             if way.reranked:
-                chances = scorer.pairs(nodes, counts)[:, : nodes.shape[1]]
+                chances = scorer.pairs(self._rows[nodes], counts)[:, : nodes.shape[1]]
                 work[rows] += counts.astype(np.int32)
             top = TopK(self._every, k, exclude)
             top.add(nodes, np.ascontiguousarray(chances), counts)
@@ -85,13 +86,21 @@ class Index:
         """What orders the answers, exactly, float32 [B, C]; called without gradients."""
         asked = network.requests(requests, self.vectors)
         if reranked:
-            table = self.table[torch.from_numpy(items.astype(np.int64)).to(self.table.device)]
+            vectors = self.vectors[torch.from_numpy(items.astype(np.int64)).to(self.vectors.device)]
+            table = prepared(network.scorer, len(items), [vectors], self.table.dtype == torch.bfloat16)
             return PairScorer(network.scorer, asked, table).block(0, len(items))
         return path_scores(layers, asked.state[:, :-1], self.trie, self.paths.numbers[items], self.weights[items])
 
     @cached_property
     def _every(self) -> NDArray[np.int32]:
         return np.arange(len(self.vectors), dtype=np.int32)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int32]:
+        """int32 [N]: the row in the table of each item, 0 for those that are not answered."""
+        rows = np.zeros(len(self.vectors), np.int32)
+        rows[self.items] = np.arange(len(self.items))
+        return rows
 
     def save(self, folder: Path) -> None:
         """Write everything into `folder`."""

@@ -195,6 +195,11 @@ class DVF(NetworkMethod):
         return plain
 
     @hookimpl
+    def divide(self, shards: int) -> None:
+        """A shard may score as many of its items as one index of them all."""
+        self.share = min(1.0, self.share * shards)
+
+    @hookimpl
     def index(self, catalog: Catalog, context: Context) -> None:
         use_threads(context.threads)
         self.network_.encoder.bind(catalog)

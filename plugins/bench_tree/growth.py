@@ -53,6 +53,19 @@ class Grown:
             at = self.parents[at]
         return paths
 
+    def above(self, wanted: NDArray[np.bool_]) -> tuple[Grown, NDArray[np.int64]]:
+        """The wanted leaves (bool [leaves], one at least) and the nodes that lead to them alone, and which nodes of
+        this tree they are, int64, ascending."""
+        kept = np.zeros(len(self.parents), np.bool_)
+        kept[self.begins[-2] :] = wanted
+        for level in range(self.height, 0, -1):
+            here = slice(self.begins[level], self.begins[level + 1])
+            kept[self.parents[here][kept[here]]] = True
+        nodes = np.flatnonzero(kept)
+        places = np.cumsum(kept) - 1
+        begins = np.searchsorted(nodes, self.begins)
+        return Grown(self.items[wanted], begins, places[self.parents[nodes]].astype(np.int32)), nodes
+
     def save(self, folder: Path) -> None:
         """Write three arrays into `folder`."""
         for name in ARRAYS:

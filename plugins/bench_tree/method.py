@@ -124,6 +124,21 @@ class TreeMethod(NetworkMethod, ABC):
                 "leave it at clusters"
             )
 
+    @hookimpl
+    def divide(self, shards: int) -> None:
+        """A shard has the part of the tree that leads to its items, and the whole beam."""
+        if self._whole:
+            raise ParameterError(
+                "a node's score is a share among all its siblings, which a part of the tree lacks"
+                if self.rule == "softmax"
+                else "with hierarchical=True histories are read as their ancestors in the whole tree"
+            )
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the search needs the whole tree, whichever items may be answered."""
+        return self.rule == "softmax" or self.hierarchical
+
     @property
     def step(self) -> int:
         """Levels from one that the search scores to the next."""
@@ -220,7 +235,8 @@ class TreeMethod(NetworkMethod, ABC):
         self.network_.encoder.bind(catalog)
         with torch.inference_mode():
             bfloat16 = self.precision == "bfloat16"
-            self.index_ = Index.of(self.network_, self.nodes_, self.tree_, catalog.candidates(), bfloat16)
+            candidates = catalog.candidates()
+            self.index_ = Index.of(self.network_, self.nodes_, self.tree_, candidates, bfloat16, whole=self._whole)
 
     @hookimpl
     def query(self, requests: Requests, k: int, context: Context) -> Answer:

@@ -27,8 +27,9 @@ from bench_tree.tree import Tree
 
 @dataclass(frozen=True)
 class Index:
-    """vectors (N, d + 1) of the catalog; levels: the tree; answers int32 [leaves]: the item of each leaf, -1 where it
-    may not be answered; table (nodes, width): the scorer's item side of every node, float32 or bfloat16.
+    """vectors (N, d + 1) of the catalog; levels: the tree, or the part of it that leads to answers; answers int32
+    [leaves]: the item of each leaf, -1 where it may not be answered; table (nodes, width): the scorer's item side of
+    every node, float32 or bfloat16.
     """
 
     vectors: Tensor
@@ -37,16 +38,31 @@ class Index:
     table: Tensor
 
     @classmethod
-    def of(cls, network: Network, nodes: Nodes, tree: Tree, candidates: NDArray[np.int32], bfloat16: bool) -> Index:
-        """The index over `candidates` int32 [C]; those that the tree does not have join it. Called without gradients;
-        the network is bound to the query catalog."""
+    def of(
+        cls,
+        network: Network,
+        nodes: Nodes,
+        tree: Tree,
+        candidates: NDArray[np.int32],
+        bfloat16: bool,
+        *,
+        whole: bool = False,
+    ) -> Index:
+        """The index over `candidates` int32 [C]; those that the tree does not have join it. Nodes that lead to none of
+        them are left out, but where the search needs the `whole` tree. Called without gradients; the network is bound
+        to the query catalog."""
         vectors = network.items()
         numbers = vectors[:, :-1].cpu().numpy()
         further = np.setdiff1d(candidates, tree.items).astype(np.int32)
         means = tree.sums(numbers[tree.items]) / tree.counts[:, None].astype(np.float32)
         levels = grown(tree, means, further, numbers[further])
-        answers = np.where(np.isin(levels.items, candidates), levels.items, np.int32(-1))
-        inner = torch.arange(nodes.inner, device=vectors.device)
+        wanted = np.isin(levels.items, candidates)
+        kept = np.arange(nodes.inner)
+        if not whole and wanted.any() and not wanted.all():
+            levels, places = levels.above(wanted)
+            wanted, kept = wanted[wanted], places[: levels.begins[-2]]
+        answers = np.where(wanted, levels.items, np.int32(-1))
+        inner = torch.from_numpy(kept).to(vectors.device)
         leaves = torch.from_numpy(levels.items.astype(np.int64)).to(vectors.device)
         blocks = (
             *(nodes.above(network, some) for some in inner.split(ROWS_AT_ONCE)),

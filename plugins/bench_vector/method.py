@@ -128,7 +128,7 @@ class VectorMethod(VectorParameters):
             load_weights(folder / "weights.safetensors", self.towers_)
             self.towers_.to(device).eval()
         else:
-            vectors = torch.from_numpy(np.load(folder / "vectors.npy", allow_pickle=False)).to(device)
+            vectors = torch.from_numpy(np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)).to(device)
             embeddings = vectors[:, : self.dim]
             if not self.towers_.readable:
                 embeddings = torch.from_numpy(np.load(folder / "embeddings.npy", allow_pickle=False)).to(device)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import Answer, Catalog, Context, Requests, hookimpl, param
+from bench import Answer, Catalog, Context, ParameterError, Requests, hookimpl, param
 from bench_neural.encoders import ItemBias, ItemEncoder, ProfileEncoder
 from bench_neural.execution import use_threads
 from bench_neural.users import UserEncoder
@@ -82,6 +82,11 @@ class ComiRec(MultiInterest):
     )
 
     categories_: NDArray[np.int32] = field(init=False, repr=False)  # (N,), 0: unknown
+
+    @hookimpl
+    def divide(self, shards: int) -> None:
+        if self.diversity:
+            raise ParameterError("diversity chooses the items of an answer for one another: leave it at 0")
 
     def fresh_towers(self, items: ItemEncoder, profiles: ProfileEncoder, bias: ItemBias | None) -> Towers:
         users = UserEncoder(profiles, None, self.dim, self.length)

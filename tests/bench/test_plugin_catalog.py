@@ -43,3 +43,36 @@ def test_a_method_from_a_file(tmp_path):
     file.write_text("1/0")
     with pytest.raises(Unavailable, match="ZeroDivisionError"):
         catalog.method_class(f"{file}:Mine")
+
+
+WRAPPED = """
+from dataclasses import dataclass
+
+@dataclass
+class Mine: ...
+
+def around(name, held):
+    @dataclass
+    class Around:
+        what = (name, held)
+    return Around
+"""
+
+
+def test_a_wrapper_makes_a_method_of_the_one_that_it_holds(tmp_path, monkeypatch):
+    file = tmp_path / "wrapping_plugin.py"
+    file.write_text(WRAPPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    wrapper = catalog.Entry("around", "wrapping_plugin:around", "here")
+    installed = catalog.entries
+    monkeypatch.setattr(
+        catalog, "entries", lambda group: {"around": wrapper} if group == catalog.WRAPPERS else installed(group)
+    )
+    name, held = catalog.method_class(f"around:{file}:Mine").what
+    assert name == f"{file}:Mine" and held.__name__ == "Mine"
+    assert catalog.parted("around:around:mine") == ("around:", "around:mine")
+    assert catalog.parted(f"{file}:Mine") == ("", f"{file}:Mine")
+    with pytest.raises(UsageError, match="around holds another method: say which, around:METHOD"):
+        catalog.method_class("around")
+    with pytest.raises(UnknownName, match="around:METHOD"):
+        catalog.method_class("nowhere")

@@ -1,0 +1,1 @@
+"""Retrieval from a catalog that is split over several workers."""
