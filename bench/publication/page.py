@@ -115,12 +115,13 @@ def _section(at: int, section: Section) -> dict[str, Any]:
 
 
 def _links(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
-    """Of every label, and of what labels of several seeds share, the runs: how each is called, and its record."""
-    found = {entry.label: [(entry.run, entry.href)] for entry in entries}
+    """Of every label, and of what labels of several seeds or settings share, the runs: how each is called, and its
+    record."""
+    found = dict[str, list[tuple[str, str]]]()
     for entry in entries:
-        setting, comma, _ = entry.label.rpartition(", seed ")
-        if comma:
-            found.setdefault(setting, []).append((entry.run, entry.href))
+        shared = [text.rpartition(", seed ")[0] for text in (entry.label, entry.line)]
+        for name in dict.fromkeys(filter(None, (entry.label, entry.line, *shared))):
+            found.setdefault(name, []).append((entry.run, entry.href))
     return found
 
 
