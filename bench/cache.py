@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,11 +59,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def begin(folder: Path, name: str) -> Path:
-    """A new empty folder `.begun-<process>-<name>` in `folder`; those that killed processes left there are removed."""
-    for left in folder.glob(f"{BEGUN}*"):
-        if not _alive(left.name.removeprefix(BEGUN).partition("-")[0]):
+    """A new empty folder `.begun-<host>@<process>-<name>` in `folder`; those that killed processes of this host left
+    there are removed: of another host's, which shares the folder, nobody here knows whether they live."""
+    own = f"{BEGUN}{platform.node()}@"
+    for left in folder.glob(f"{glob.escape(own)}*"):
+        if not _alive(left.name.removeprefix(own).partition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
-    begun = folder / f"{BEGUN}{os.getpid()}-{name}"
+    begun = folder / f"{own}{os.getpid()}-{name}"
     begun.mkdir(parents=True)
     return begun
 

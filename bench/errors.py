@@ -16,7 +16,8 @@ BenchError
 │   ├── WorkerCrashed     killed, out of memory or an exception
 │   ├── WorkerTimeout     ran past --timeout
 │   └── WorkerMemory      grew past --memory
-└── StoreError            results that cannot be read or written
+├── StoreError            results that cannot be read or written
+└── ClusterError          a cluster that cannot be reached, or whose nodes are not set up alike
 """
 
 from __future__ import annotations
@@ -103,3 +104,7 @@ class WorkerMemory(WorkerError):
 
 class StoreError(BenchError):
     """Results that cannot be read or written."""
+
+
+class ClusterError(BenchError):
+    """A cluster cannot be reached, or its nodes are not set up alike."""

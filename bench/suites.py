@@ -13,6 +13,7 @@
     [search]                                # instead of grids: random trials, the same budget for every method
     trials = 20
     seconds = 600
+    halving = 3                             # left out: every trial trains in full; else see bench.halving
 
 In place of `datasets`, whose runs have all settings in common, tasks may bring settings of their own:
 
@@ -28,13 +29,15 @@ In place of `datasets`, whose runs have all settings in common, tasks may bring 
     name = "dvf"
     label = "whole beam"                    # what a figure calls it; left out: its name
     tasks = ["synthetic"]                   # left out: all
+    seeds = [0]                             # of the suite's, left out: all; such as one to screen, three for finalists
 
 A `[figure]` says what of the results is drawn (bench.report.figure).
 
-Further keys: ks, timing, slo_ms, device, threads, timeout (seconds of a phase), memory_gb, eligible (a file),
-[conventions], live = true (`update` brings the new items), remove (share of the items that leaves then); of the search:
-seed, select (a validation metric, "recall@50"). A search draws the parameters that declare a sweep, from its range;
-range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log = true } } of a method narrows or adds some.
+Further keys: ks, timing, slo_ms, energy = true (of each phase), device, threads, timeout (seconds of a phase),
+memory_gb, budget (seconds of a sweep), eligible (a file), [conventions], live = true (`update` brings the new items),
+remove (share of the items that leaves then); of the search: seed, select (a validation metric, "recall@50"). A search
+draws the parameters that declare a sweep, from its range; range = { dim = [16, 32], lr = { low = 1e-4, high = 1e-2, log
+= true } } of a method narrows or adds some.
 """
 
 from __future__ import annotations
@@ -48,24 +51,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import params
-from bench.catalog import method_class
 from bench.data.conventions import Conventions
-from bench.errors import Unavailable, UnknownName, UsageError
+from bench.errors import UnknownName, UsageError
 from bench.report.figure import Figure, read_figure
 from bench.report.figure_names import Known
 from bench.run.plan import Limits, Live, Plan
 from bench.run.timing import SLO_MS, usual
+from bench.suite_search import read_search
 from bench.suite_settings import check_settings, named, refuse_unknown, taken
-from bench.tuning import Range, Search, declared_range, given_range
+from bench.tuning import Search
 
 KEYS = {
-    "title", "datasets", "protocols", "seeds", "ks", "timing", "slo_ms", "device", "threads", "timeout", "memory_gb",
-    "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure",
+    "title", "datasets", "protocols", "seeds", "ks", "timing", "slo_ms", "energy", "device", "threads", "timeout",
+    "memory_gb", "eligible", "conventions", "methods", "search", "live", "remove", "tasks", "figure", "budget",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "protocol", "title", "name", "set", "grid", "live", "remove", "phases"}
-METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks"}
+METHOD_KEYS = {"name", "set", "grid", "range", "label", "tasks", "seeds"}
 PHASES = ("train", "index", "update")
-SEARCH_KEYS = {"trials", "seconds", "seed", "select"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The runs of a suite, in order: `entries` as they are, or `searches` whose trials follow from their budget."""
+    """The runs of a suite, in order: `entries` as they are, or `searches` whose trials follow from their budget.
+
+    budget: seconds after which a sweep begins no further run.
+    """
 
     title: str
     entries: tuple[Entry, ...]
     searches: tuple[Search, ...] = ()
     figure: Figure | None = None
+    budget: float | None = None
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -139,7 +145,8 @@ class Reading:
             met = [method["name"] for method in declared if task.name in method.get("tasks", [task.name])]
             refuse_unknown({**task.plan.settings, **task.grid}, met, f"{self.path}: task {task.name!r}")
         for task, (method, at) in itertools.product(tasks, zip(declared, itertools.count(1))):
-            if task.name not in method.get("tasks", [task.name]):
+            seed = task.plan.seed
+            if task.name not in method.get("tasks", [task.name]) or seed not in method.get("seeds", [seed]):
                 continue
             own = self.value(method, "set", dict, {})
             for_all = taken(task.plan.settings, method["name"])
@@ -152,12 +159,20 @@ class Reading:
                 entries += [Entry(plan, label, task, at) for plan in plans]
             else:
                 check_settings([plan], own, self.path, task.name, at)
-                searches.append(self.search(plan, method, said, at))
+                searches.append(read_search(self, plan, method, said, at))
         drawn = self.value(content, "figure", dict, None)
         ks, names = {k for task in tasks for k in task.plan.ks}, {task.name for task in tasks}
         known = Known(str(self.path), ks, {method["name"] for method in declared}, names)
         figure = None if drawn is None else read_figure(drawn, known)
-        return Suite(self.value(content, "title", str, self.path.stem), tuple(entries), tuple(searches), figure)
+        title, budget = self.value(content, "title", str, self.path.stem), self.budget(content)
+        return Suite(title, tuple(entries), tuple(searches), figure, budget)
+
+    def budget(self, content: Mapping[str, Any]) -> float | None:
+        """Seconds of a sweep."""
+        said = self.value(content, "budget", (int, float), None)
+        if said is not None and said <= 0:
+            raise UsageError(f"{self.path}: budget = {said} seconds leaves a sweep nothing; raise it or leave it out")
+        return None if said is None else float(said)
 
     def tasks(self, content: Mapping[str, Any]) -> list[Asked]:
         """Each data set with each protocol and seed, or each of [[tasks]] with each seed."""
@@ -178,6 +193,7 @@ class Reading:
             ks=tuple(self.value(content, "ks", list, [10, 50, 200])),
             timing=self.value(content, "timing", str, usual(device)),
             slo_ms=float(self.value(content, "slo_ms", (int, float), SLO_MS)),
+            energy=self.flag(content, "energy"),
             device=device,
             threads=self.value(content, "threads", int, 0),
             limits=limits,
@@ -219,9 +235,7 @@ class Reading:
 
     def live(self, content: Mapping[str, Any]) -> Live | None:
         """Whether and how the catalog changes after the index was built."""
-        live, remove = content.get("live", False), self.value(content, "remove", (int, float), None)
-        if not isinstance(live, bool):
-            raise UsageError(f"{self.path}: live = {live!r} should be true or false")
+        live, remove = self.flag(content, "live"), self.value(content, "remove", (int, float), None)
         if not live and remove is not None:
             raise UsageError(f"{self.path}: remove belongs to live = true")
         with named(str(self.path)):
@@ -236,6 +250,9 @@ class Reading:
         for task in self.value(said, "tasks", list, []):
             if task not in (names := {one.name for one in tasks}):
                 raise UnknownName(f"task in {where} of {self.path}", str(task), names)
+        known = {task.plan.seed for task in tasks}
+        if strange := [seed for seed in self.value(said, "seeds", list, []) if seed not in known]:
+            raise UsageError(f"{self.path}: seed {strange[0]} of {where} is none of the suite's seeds, {sorted(known)}")
         name = said["name"]
         if ".py:" in name:
             name = str(self.path.parent / name)
@@ -252,47 +269,18 @@ class Reading:
         for values in itertools.product(*axes.values()):
             yield dataclasses.replace(plan, settings={**plan.settings, **dict(zip(axes, values, strict=True))})
 
-    def search(self, plan: Plan, method: Mapping[str, Any], said: Mapping[str, Any], at: int) -> Search:
-        """The search of one method."""
-        self.check(said, SEARCH_KEYS, "[search]")
-        if "grid" in method:
-            raise UsageError(f"{self.path}: [[methods]] number {at}: a [search] draws values itself; remove grid")
-        trials = self.value(said, "trials", int, 20)
-        seconds = self.value(said, "seconds", (int, float), 600)
-        if trials < 1 or seconds <= 0:
-            raise UsageError(f"{self.path}: [search] needs trials and seconds above 0")
-        return Search(
-            plan=plan,
-            ranges=self.ranges(plan, self.value(method, "range", dict, {})),
-            trials=trials,
-            seconds=float(seconds),
-            seed=self.value(said, "seed", int, 0),
-            select=self.value(said, "select", str, "recall@50"),
-        )
-
-    def ranges(self, plan: Plan, given: Mapping[str, Any]) -> dict[str, Range]:
-        """What is drawn: the method's declared ranges without what is set, narrowed by the suite's."""
-        try:
-            declared = params.parameters(method_class(plan.method))
-        except Unavailable:
-            return {}  # its run says so
-        for name in given:
-            if name not in declared:
-                raise UnknownName(f"parameter of {plan.method} in range of {self.path}", name, declared)
-        found = {}
-        for name, parameter in declared.items():
-            if name in given:
-                with named(f"{self.path}: range.{name} of {plan.method}"):
-                    found[name] = given_range(parameter, given[name])
-            elif name not in plan.settings and (own := declared_range(parameter)) is not None:
-                found[name] = own
-        return found
-
     def check(self, said: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         """Refuse a key that means nothing."""
         for key in said:
             if key not in known:
                 raise UnknownName(f"key in {where} of {self.path}", key, known)
+
+    def flag(self, said: Mapping[str, Any], key: str) -> bool:
+        """Whether a key says true."""
+        value = said.get(key, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"{self.path}: {key} = {value!r} should be true or false")
+        return value
 
     def value(self, said: Mapping[str, Any], key: str, kind: type | tuple[type, ...], default: Any) -> Any:
         """The value of a key, of the right kind."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -86,7 +85,8 @@ class Search:
     """The trials of one method on one task. The first takes the defaults (and what the suite sets); no trial repeats.
 
     seconds: budget for training, indexing and querying of all trials together; what a cache answered is free.
-    select: the metric of the validation part that chooses.
+    select: the metric of the validation part that chooses. halving: 0, or successive halving by this factor
+    (bench.halving) of a method whose training is told to take at most `training` seconds; 0 where it cannot be told.
     """
 
     plan: Plan
@@ -95,11 +95,18 @@ class Search:
     seconds: float
     seed: int = 0
     select: str = "recall@50"
+    halving: int = 0
+    training: float = 0.0
+
+    @property
+    def halves(self) -> bool:
+        """Whether trials begin with little training; a method that cannot be told how long has all of it in each."""
+        return self.halving > 0 and self.training > 0
 
     @property
     def name(self) -> str:
         """The method, and what the suite sets of it: "dvf scorer=inner"."""
-        return " ".join([Path(self.plan.method).name, *(f"{key}={value}" for key, value in self.plan.settings.items())])
+        return self.plan.name
 
     def plans(self) -> Iterator[Plan]:
         """At most `trials` plans that differ; the same for every task and whatever else is in the suite."""
@@ -117,16 +124,21 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a search found: every trial's record, the chosen one (None where all failed) and the seconds spent."""
+    """What a search found: every trial's record, the chosen one (None where all failed) and the seconds spent.
+
+    planned: trials; how: they shared out the budget, where not evenly.
+    """
 
     search: Search
     records: Sequence[Record]
     chosen: Record | None
-    seconds: float = field(default=0.0)
+    seconds: float
+    planned: int
+    how: str = ""
 
     def __str__(self) -> str:
         failed = sum(record["status"] != "ok" for record in self.records)
-        said = f"{self.search.name}: {len(self.records)} of {self.search.trials} trials"
+        said = f"{self.search.name}: {len(self.records)} of {self.planned} trials{self.how}"
         said += f" in {self.seconds:.0f} of {self.search.seconds:.0f} s"
         said += f", {failed} failed" if failed else ""
         if self.chosen is None:
@@ -146,17 +158,35 @@ def tune(search: Search, carry_out: Callable[[Plan, str], Record], clock: Callab
     records: list[Record] = []
     spent = 0.0
     for at, plan in enumerate(search.plans(), 1):
-        left = search.seconds - spent
-        if left <= 0:
+        if spent >= search.seconds:
             break
-        seconds = min(left, plan.limits.seconds or math.inf)
-        begun = clock()
-        limited = dataclasses.replace(plan, limits=dataclasses.replace(plan.limits, seconds=seconds))
-        record = carry_out(limited, f"(trial {at} of {search.trials})")
+        position = f"(trial {at} of {search.trials})"
+        record, seconds = attempt(plan, search.seconds - spent, position, carry_out, clock)
         records.append(record)
-        # A stored trial's own seconds count, so that a resumed search stops where an uninterrupted one would.
-        spent += work_seconds(record) if record["status"] == "ok" else clock() - begun
-    return Outcome(search, records, choose(records, search.select), spent)
+        spent += seconds
+    return Outcome(search, records, choose(records, search.select), spent, search.trials)
+
+
+def attempt(
+    plan: Plan, left: float, position: str, carry_out: Callable[[Plan, str], Record], clock: Callable[[], float]
+) -> tuple[Record, float]:
+    """One trial with the seconds that are left as its limit of each phase: its record, and the seconds it spent.
+
+    A stored trial's own seconds count, so that a resumed search stops where an uninterrupted one would.
+    """
+    limits = dataclasses.replace(plan.limits, seconds=min(left, plan.limits.seconds or math.inf))
+    begun = clock()
+    record = carry_out(dataclasses.replace(plan, limits=limits), position)
+    return record, work_seconds(record) if record["status"] == "ok" else clock() - begun
+
+
+def training_seconds(declared: Mapping[str, Parameter], settings: Mapping[str, Any]) -> float | None:
+    """The most seconds that a method's training is told to take, by its training parameter `seconds`: inf for 0, no
+    limit; None where it has no such parameter."""
+    parameter = declared.get("seconds")
+    if parameter is None or parameter.phase != "train" or parameter.type is not float:
+        return None
+    return float(settings.get("seconds", parameter.default)) or math.inf
 
 
 def choose(records: Sequence[Record], select: str) -> Record | None:
@@ -175,6 +205,7 @@ def validation(record: Record, select: str) -> float:
 
 
 def work_seconds(record: Record) -> float:
-    """Seconds that a run's phases took, without those that came from the cache."""
-    phases = record["phases"].values()
+    """Seconds that a run's phases took, without those that came from the cache and those of loading, which a method
+    that keeps nothing does not have."""
+    phases = [phase for name, phase in record["phases"].items() if name != "load"]
     return float(sum(phase["seconds"] for phase in phases if phase.get("seconds") and not phase.get("cached")))

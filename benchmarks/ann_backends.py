@@ -45,9 +45,9 @@ from bench_vector.libraries import LIBRARIES
 
 K, SEED, LIMIT, REFINED = 10, 0, 8 << 30, 4
 RECALLS = (0.90, 0.95, 0.99)
-EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
-PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-REFINES = (4, 16, 64)
+EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 8192)
+PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+REFINES = (4, 16, 64, 256)
 LEAST, FEWEST = 0.5, 50.0  # seconds of a measurement; requests a second below which no more effort is tried
 LISTS = ("ivf", "ivf_pq", "ivf_fastscan", "rabitq", "scann")
 

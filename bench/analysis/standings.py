@@ -46,7 +46,8 @@ def standings(
     runs = [values for by_seed in methods.values() for values in by_seed.values()]
     keys = reduce(np.intersect1d, (one for one, _ in runs))
     table = {
-        label: {number: _rows(values, keys) for number, values in by_seed.items()} for label, by_seed in methods.items()
+        label: {number: aligned(values, keys) for number, values in by_seed.items()}
+        for label, by_seed in methods.items()
     }
     known = ~np.isnan(np.stack([values for by_seed in table.values() for values in by_seed.values()])).any(0)
     if not known.any():
@@ -83,7 +84,8 @@ def _variation(values: NDArray[np.float64], users: NDArray[np.int64]) -> Variati
     return variation(summed.T * (len(summed) / len(values))) if len(summed) > 1 else None
 
 
-def _rows(values: Values, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+def aligned(values: Values, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The values of the requests `keys` [n], all of which the run has: float64 [n]."""
     order = np.argsort(values[0])
     at = order[np.searchsorted(values[0], keys, sorter=order)]
     return np.asarray(values[1], np.float64)[at]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -16,6 +16,7 @@ from bench.commands.options import (
     data_root_option,
     pass_surroundings,
 )
+from bench.commands.task_options import conventions, rule_options
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
@@ -24,6 +25,7 @@ EXAMPLES = examples(
     ("Download, verify and prepare:", "bench data prepare movielens-1m"),
     ("What a reader should know of your own file:", "bench data audit --data clicks.csv"),
     ("Size and shape:", "bench data stats synthetic:items=100000"),
+    ("For a system of your own:", "bench data export movielens-1m --protocol user-holdout --out task"),
 )
 
 
@@ -132,6 +134,46 @@ def stats(
     surroundings.out.print(findings.dataset_stats(dataset, measure(dataset)))
 
 
+@data.command("export")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="FOLDER",
+    help="Where the three files are written.",
+)
+@rule_options
+@source_options
+@pass_surroundings
+def export(
+    surroundings: Surroundings,
+    /,
+    name: str | None,
+    file: Path | None,
+    column_texts: tuple[str, ...],
+    cache: Path | None,
+    data_root: Path | None,
+    out: Path,
+    **asked: Any,
+) -> None:
+    """A task as Parquet files for systems outside, whose answers bench score measures.
+
+    training.parquet: user, item, time, rating, a row an interaction. requests.parquet: part, request, user, history,
+    exclude, time, a row a request; targets are not among them. items.parquet: item, and whether it may be answered.
+    """
+    from bench.data.exporting import export as write
+    from bench.data.freezing import prepare_task
+    from bench.run.tasks import protocol_for
+
+    rules = conventions(asked)
+    dataset = _load(surroundings, name, file, column_texts, cache, data_root, rules.ties)
+    home = surroundings.home(Path("results"), cache, data_root)
+    protocol = protocol_for(asked["protocol"], dataset)
+    task = prepare_task(dataset, protocol, rules, cache=home.cache, eligible=asked["eligible"])
+    for path in write(task, out):
+        surroundings.out.print(str(path), highlight=False, soft_wrap=True)
+
+
 def _load(
     surroundings: Surroundings,
     name: str | None,
@@ -139,6 +181,7 @@ def _load(
     column_texts: tuple[str, ...],
     cache: Path | None,
     data_root: Path | None,
+    ties: str = "hash",
 ) -> Dataset:
     from bench.data.dataset import load_dataset, load_file
     from bench.errors import UsageError
@@ -153,8 +196,10 @@ def _load(
         shown.begin(f"preparing {name or file}")
         shown.stage("data")
         if file is None:
-            return load_dataset(name or "", cache=home.cache, data_root=home.data_root, progress=shown.progress)
-        dataset, guess = load_file(file, columns(column_texts), cache=home.cache, progress=shown.progress)
+            return load_dataset(
+                name or "", cache=home.cache, data_root=home.data_root, ties=ties, progress=shown.progress
+            )
+        dataset, guess = load_file(file, columns(column_texts), cache=home.cache, ties=ties, progress=shown.progress)
         if guess:
             shown.log(guess)
         return dataset

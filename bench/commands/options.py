@@ -154,6 +154,17 @@ def cache_option(command: Command) -> Command:
     )(command)
 
 
+def prices_option(command: Command) -> Command:
+    """--prices."""
+    return click.option(
+        "--prices",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="PRICES.toml",
+        help="What you pay: currency, core_hour, gb_hour (memory), gpu_hour, gb_month (storage), requests. Without it "
+        "there is no money.",
+    )(command)
+
+
 def data_root_option(command: Command) -> Command:
     """--data-root."""
     return click.option(

@@ -9,14 +9,11 @@ from typing import Any
 import rich_click as click
 from click.exceptions import Exit
 
-from bench import params
 from bench.commands.examples import examples
 from bench.commands.options import (
     Assignment,
     Bytes,
-    Command,
     Device,
-    Ints,
     Names,
     Seconds,
     Surroundings,
@@ -28,13 +25,12 @@ from bench.commands.options import (
     pass_surroundings,
     results_option,
 )
+from bench.commands.task_options import DATA, WHAT, conventions, depth_option, file_options, rule_options
 from bench.commands.wanted import Wanted
-from bench.data.conventions import Conventions
 from bench.run.plan import Limits
 from bench.run.timing import SLO_MS, usual
 
-WHAT, DATA, CONVENTIONS, HOW, OUTPUT = "What to run", "Data and protocol", "Conventions", "Limits and machine", "Output"
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+HOW, OUTPUT = "Limits and machine", "Output"
 
 EXAMPLES = examples(
     ("DVF on the built-in synthetic data:", "bench run --method dvf"),
@@ -52,22 +48,6 @@ EXAMPLES = examples(
         "bench run -m two_tower,sharded:two_tower --set backend=hnsw --set shards=4",
     ),
 )
-
-
-def convention_options(command: Command) -> Command:
-    """An option for each convention, from its declaration."""
-    for name, declared in reversed(params.parameters(Conventions).items()):
-        option = click.option(
-            f"--{name.replace('_', '-')}",
-            name,
-            type=click.Choice([choice.replace("_", "-") for choice in declared.declaration.choices]),
-            default=declared.default,
-            show_default=True,
-            help=declared.declaration.help[:1].upper() + declared.declaration.help[1:] + ".",
-            panel=CONVENTIONS,
-        )
-        command = option(command)
-    return command
 
 
 @click.command("run", epilog=EXAMPLES)
@@ -96,15 +76,7 @@ def convention_options(command: Command) -> Command:
     panel=WHAT,
     help="A parameter, of one method or of each that has it, said once; [cyan]bench show METHOD[/] lists them.",
 )
-@click.option(
-    "--k",
-    "ks",
-    type=Ints(),
-    default="10,50,200",
-    show_default=True,
-    panel=WHAT,
-    help="Depths of the metrics; the deepest is how many items are asked for.",
-)
+@depth_option
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -123,29 +95,8 @@ def convention_options(command: Command) -> Command:
     show_default="synthetic",
     help="Data sets, NAME or NAME:key=value; [cyan]bench list datasets[/].",
 )
-@click.option(
-    "--data", type=FILE, metavar="FILE", panel=DATA, help="Your own interactions: csv, tsv, json lines or parquet."
-)
-@click.option(
-    "--columns",
-    "column_texts",
-    multiple=True,
-    metavar="ROLE=NAME,..",
-    panel=DATA,
-    help="Which column of --data is user, item, time, rating. Without it they are guessed, and said.",
-)
-@click.option(
-    "--protocol",
-    "-p",
-    default="",
-    metavar="NAME[:KEY=VALUE,..]",
-    panel=DATA,
-    show_default="the data set's own",
-    help="How data become training and requests; [cyan]bench list protocols[/].",
-)
-@click.option(
-    "--eligible", type=FILE, metavar="FILE", panel=DATA, help="Only these items may be answered: a raw id a line."
-)
+@file_options
+@rule_options
 @click.option(
     "--live",
     is_flag=True,
@@ -159,7 +110,6 @@ def convention_options(command: Command) -> Command:
     panel=DATA,
     help="With --live: so many of the old items leave at the same moment.",
 )
-@convention_options
 @click.option("--timeout", type=Seconds(), panel=HOW, help="Limit of each phase: 90s, 15m, 2h.")
 @click.option("--memory", type=Bytes(), panel=HOW, help="Limit of each phase: 800MB, 8GB.")
 @click.option(
@@ -194,6 +144,13 @@ def convention_options(command: Command) -> Command:
     show_default=True,
     panel=HOW,
     help="With --timing load: the p99 that a rate must keep, in milliseconds from a request's arrival.",
+)
+@click.option(
+    "--energy",
+    is_flag=True,
+    panel=HOW,
+    help="Measure the energy of each phase too (the extra [cyan]energy[/]); the record says whether by counters of the "
+    "hardware or by a model of it.",
 )
 @click.option("--again", is_flag=True, panel=OUTPUT, help="Run even where the store has the same run.")
 @click.option(
@@ -244,7 +201,6 @@ def run(
 
 def wanted(asked: Mapping[str, Any]) -> Wanted:
     """The options as one value."""
-    names = list(params.parameters(Conventions))
     return Wanted(
         methods=[*flattened(asked["methods"]), *asked["plugins"]],
         settings=asked["settings"],
@@ -255,12 +211,13 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         columns=columns(asked["column_texts"]),
         protocol=asked["protocol"],
         eligible=asked["eligible"],
-        conventions=Conventions(*(asked[name].replace("-", "_") for name in names)),
+        conventions=conventions(asked),
         limits=Limits(seconds=asked["timeout"], memory_bytes=asked["memory"]),
         device=asked["device"],
         threads=asked["threads"],
         timing=asked["timing"] or usual(asked["device"]),
         slo_ms=asked["slo_ms"],
+        energy=asked["energy"],
         live=asked["live"],
         remove=asked["remove"],
     )

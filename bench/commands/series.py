@@ -19,6 +19,8 @@ from bench.report.progress import Display
 from bench.report.verdict import failure
 from bench.run import lifecycle
 from bench.run.plan import Home, Plan
+from bench.run.prepared import method_of
+from bench.run.supervise import Watch
 from bench.run.tasks import own_protocol
 
 
@@ -33,14 +35,9 @@ class Series:
 
     def carry_out(self, plan: Plan, position: str = "") -> dict[str, Any]:
         """The record of one run; input that cannot be used makes a record with status "failed" that is not stored."""
-        title = f"{Path(plan.method).name} on {plan.data or plan.dataset}"
+        title = title_of(plan)
         self.display.begin(f"{title} {position}".rstrip())
-        try:
-            record = lifecycle.run(plan, self.home, self.display, again=self.again)
-        except StoreError:
-            raise
-        except BenchError as error:
-            record = not_begun(plan, error)
+        record = record_of(plan, self.home, self.display, again=self.again)
         self.display.end(summary(title, record, self.part), failed=record["status"] != "ok")
         return record
 
@@ -51,11 +48,26 @@ class Series:
         return [self.carry_out(plan, f"({at} of {len(plans)})") for at, plan in enumerate(plans, 1)]
 
 
+def title_of(plan: Plan) -> str:
+    """What a person reads of a run while it goes."""
+    return f"{Path(plan.method).name} on {plan.data or plan.dataset}"
+
+
+def record_of(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[str, Any]:
+    """The record of a run, one that could not begin included; raises StoreError alone."""
+    try:
+        return lifecycle.run(plan, home, watch, again=again)
+    except StoreError:
+        raise
+    except BenchError as error:
+        return not_begun(plan, error)
+
+
 def check(plans: Sequence[Plan]) -> None:
     """Raise the error of any plan that names something wrongly, or of a broken metric, before the first one runs."""
     metric_functions()  # a metric that cannot be imported is said now, not after the first training
     for plan in plans:
-        lifecycle.method_of(plan)
+        method_of(plan)
         parse(protocol_asked(plan))
     for plan in {plan.data or plan.dataset: plan for plan in plans}.values():
         if plan.data is None:

@@ -34,6 +34,7 @@ class Wanted:
     threads: int
     timing: str
     slo_ms: float
+    energy: bool
     live: bool
     remove: float | None
 
@@ -65,6 +66,7 @@ class Wanted:
                 threads=self.threads,
                 timing=self.timing,
                 slo_ms=self.slo_ms,
+                energy=self.energy,
                 limits=self.limits,
             )
             for dataset in self.datasets or [DEFAULT_DATASET]

@@ -20,18 +20,25 @@ from bench.data.protocols import Protocol, describe
 from bench.data.storage import ArrayWriter, Layout, Texts, built
 from bench.data.tables import Catalog, Features, Interactions
 from bench.data.task import PARTS, Task
+from bench.data.thinning import thinned
 from bench.errors import UsageError
 
 VERSION = "1"  # raised whenever the same data and rules would give other arrays
 
 
 def prepare_task(
-    dataset: Dataset, protocol: Protocol, conventions: Conventions, *, cache: Path, eligible: Path | None = None
+    dataset: Dataset,
+    protocol: Protocol,
+    conventions: Conventions,
+    *,
+    cache: Path,
+    eligible: Path | None = None,
+    share: float = 1.0,
 ) -> Task:
     """The task that `protocol` makes of `dataset`, built in the folder `cache` unless it is there.
 
-    eligible: a file of raw item ids, one a line, the only items that may be answered. Raises ProtocolError, DataError
-    (the file of eligible items; a full disk), CorruptCache.
+    eligible: a file of raw item ids, one a line, the only items that may be answered; share: of the task's users, below
+    1 for a pilot. Raises ProtocolError, DataError (the file of eligible items; a full disk), CorruptCache.
     """
     if conventions.ties != dataset.ties:
         raise UsageError(f"the data set was loaded with ties={dataset.ties}, the conventions say {conventions.ties}")
@@ -42,11 +49,13 @@ def prepare_task(
         "protocol": describe(protocol),
         "conventions": conventions.as_dict(),
         "eligible": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+        **({"share": share} if share < 1 else {}),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def make(folder: Path) -> None:
-        freeze(folder, dataset, protocol, conventions, assemble(dataset, protocol, conventions, chosen))
+        made = assemble(dataset, protocol, conventions, chosen)
+        freeze(folder, dataset, protocol, conventions, thinned(made, share) if share < 1 else made)
 
     task = Task.open(built(cache / "tasks" / digest[:24], make))
     task.check()

@@ -23,6 +23,7 @@ from bench.data.storage import built
 from bench.data.sums import file_sum
 from bench.data.tables import KEY_STRIDE, Catalog, Interactions
 from bench.data.task import Task
+from bench.data.thinning import thinned
 from bench.data.vectors import VectorSet, located, read_vectors
 from bench.errors import DataError, ProtocolError, UsageError
 
@@ -39,11 +40,14 @@ def prepare_vectors(
     data_root: Path | None,
     eligible: Path | None = None,
     progress: Progress | None = None,
+    share: float = 1.0,
+    tasks: Path | None = None,
 ) -> Task:
     """The task of a card with vectors, built in the folder `cache` unless it is there.
 
-    Raises ProtocolError for any protocol but `nearest`, DataError for a damaged file, UsageError for eligible items,
-    which vectors have no names for.
+    share: of the vectors to search, below 1 for a pilot; tasks: where the task is built, if elsewhere. Raises
+    ProtocolError for any protocol but `nearest`, DataError for a damaged file, UsageError for eligible items, which
+    vectors have no names for.
     """
     if not isinstance(protocol, Nearest):
         raise ProtocolError(f"{card.name} has vectors and no interactions: use --protocol nearest, or leave it out")
@@ -51,15 +55,25 @@ def prepare_vectors(
         raise UsageError(f"{card.name} has vectors without names: leave out --eligible")
     found = located(card, cache=cache, data_root=data_root, progress=progress)
     content = [file_sum(one.path) for one in found.values()]
-    rules = [VERSION, card.name, card.title, content, repr(card.vectors), describe(protocol), conventions.as_dict()]
+    rules: list[object] = [
+        VERSION,
+        card.name,
+        card.title,
+        content,
+        repr(card.vectors),
+        describe(protocol),
+        conventions.as_dict(),
+    ]
+    rules += [share] if share < 1 else []
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
     def make(folder: Path) -> None:
         vectors = read_vectors(card, found)
         dataset = _dataset(card, vectors, digest)
-        freeze(folder, dataset, protocol, conventions, assembled(dataset, vectors, protocol))
+        whole = assembled(dataset, vectors, protocol)
+        freeze(folder, dataset, protocol, conventions, thinned(whole, share) if share < 1 else whole)
 
-    task = Task.open(built(cache / "tasks" / digest[:24], make))
+    task = Task.open(built((tasks or cache) / "tasks" / digest[:24], make))
     task.check()
     return task
 

@@ -18,8 +18,9 @@ LIBRARIES = ("bench", "faiss-cpu", "hnswlib", "numba", "numpy", "pyarrow", "scip
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory, GPU, system and library versions of this machine."""
+    """Name, CPU, cores, memory, GPU, system and library versions of this machine."""
     return {
+        "host": platform.node(),
         "cpu": cpu_model(),
         "cores": psutil.cpu_count(logical=False) or os.cpu_count() or 1,
         "threads": available(),

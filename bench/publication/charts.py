@@ -13,18 +13,11 @@ from bench.analysis.frontier import pareto_frontier
 from bench.metrics.groups import HISTORY_GROUPS, POPULARITY_GROUPS
 from bench.publication.entries import Entry
 from bench.report import wording
-from bench.report.columns import Column, Record, columns, lookup, main_k, measured, number
+from bench.report.axes import Axis, axes
+from bench.report.columns import Record, lookup, main_k, measured, number
+from bench.report.cost import Bill
 from bench.report.rows import is_bound
 
-COSTS = ("p50", "load", "qps", "device_p50", "scored")
-TITLES = {
-    "p50": "median latency of a single request, ms",
-    "load": "highest rate that holds, requests a second",
-    "qps": "throughput in batches, requests a second",
-    "device_p50": "median latency on the device, ms",
-    "scored": "share of the items scored",
-}
-MORE = {"load", "qps"}  # more is better
 PARTS = ("found, by popularity alone too", "found", "lost by the index", "not known to the model")
 COLOURS = ("#7f8da1", "#2f7ed8", "#e4793a", "#8a949e55")
 SPREAD = 1.2  # a cost that varies less is not drawn
@@ -43,71 +36,83 @@ class Chart:
     spec: dict[str, Any]
 
 
-def frontiers(entries: Sequence[Entry]) -> list[Chart]:
-    """Recall against each cost that at least two rows have: points with intervals, the frontier as a line."""
+def frontiers(entries: Sequence[Entry], bill: Bill | None = None) -> list[Chart]:
+    """Recall against each cost that at least two rows have: each method's settings with the band of their intervals,
+    those that another row beats hollow. What beats what is told by the validation part where every row has it."""
     records = [entry.record for entry in entries]
     k = main_k(records)
+    lines = list(dict.fromkeys(entry.line for entry in entries if not is_bound(entry.record)))
     drawn = []
-    for column in columns(records):
-        if column.name not in COSTS:
-            continue
-        shown = [entry for entry in entries if column.value(entry.record) and not is_bound(entry.record)]
-        spent = [column.value(entry.record) or 0.0 for entry in shown]
+    for axis in axes(records, bill):
+        shown = [entry for entry in entries if axis.value(entry.record) and not is_bound(entry.record)]
+        spent = [axis.spent(entry.record) or 0.0 for entry in shown]
         if len(shown) > 1 and max(spent) > SPREAD * min(spent):
-            drawn.append(_frontier(shown, column, k))
+            drawn.append(_frontier(shown, axis, k, lines))
     return drawn
 
 
-def _frontier(entries: Sequence[Entry], column: Column, k: int) -> Chart:
-    recall = np.array([measured(entry.record, "metrics", f"recall@{k}") or np.nan for entry in entries])
-    cost = np.array([column.value(entry.record) for entry in entries], np.float64)
-    best = pareto_frontier(recall, -cost if column.name in MORE else cost)
+def _frontier(entries: Sequence[Entry], axis: Axis, k: int, lines: Sequence[str]) -> Chart:
+    """lines: of all charts, so that each has the same colour in all."""
+    name = f"recall@{k}"
+    entries = [entry for entry in entries if measured(entry.record, "metrics", name) is not None]
+    recall = np.array([measured(entry.record, "metrics", name) for entry in entries], np.float64)
+    told = np.array([measured(entry.record, "validation", name) for entry in entries], np.float64)
+    chosen = recall if np.isnan(told).any() else told
+    cost = np.array([axis.spent(entry.record) for entry in entries], np.float64)
+    best = pareto_frontier(chosen, cost)
+    paying = np.zeros(len(entries), np.bool_)  # on the frontier of their own method
+    for line in {entry.line for entry in entries}:
+        own = np.flatnonzero([entry.line == line for entry in entries])
+        paying[own] = pareto_frontier(chosen[own], cost[own])
     points = [
         {
             "method": entry.label,
             "line": entry.line,
             "recall": float(value),
-            **_bounds(entry.record, f"recall@{k}", float(value)),
-            "cost": float(spent),
+            **_bounds(entry.record, name, float(value)),
+            "cost": axis.value(entry.record),
             "shown": wording.proportion(float(value)),
-            "costs": column.text(float(spent)),
+            "costs": axis.told(float(spent)),
             "run": entry.run,
             "href": entry.href,
             "on": bool(on),
+            "pays": bool(pays),
         }
-        for entry, value, spent, on in zip(entries, recall, cost, best, strict=True)
-        if not np.isnan(value)
+        for entry, value, spent, on, pays in zip(entries, recall, cost, best, paying, strict=True)
     ]
     data = altair.Data(values=points)  # type: ignore[no-untyped-call]
-    x = altair.X("cost:Q", title=TITLES[column.name], scale=altair.Scale(type="log", nice=False, padding=20))
-    y = altair.Y("recall:Q", title=f"recall@{k}", scale=altair.Scale(zero=False, padding=10))
-    lines = len({entry.line for entry in entries})
-    legend = altair.Legend(symbolOpacity=1) if 1 < lines <= LEGEND else None
-    scheme = altair.Scale(scheme="tableau10" if lines <= 10 else "tableau20")
-    colour = altair.Color("line:N", title=None, scale=scheme, sort=None, legend=legend)
+    x = altair.X("cost:Q", title=axis.title, scale=altair.Scale(type="log", nice=False, padding=20))
+    y = altair.Y("recall:Q", title=name, scale=altair.Scale(zero=False, padding=10))
+    here = [line for line in lines if any(entry.line == line for entry in entries)]
+    legend = altair.Legend(symbolOpacity=1, values=here) if 1 < len(here) <= LEGEND else None
+    scheme = altair.Scale(scheme="tableau10" if len(lines) <= 10 else "tableau20", domain=list(lines))
+    colour = altair.Color("line:N", title=None, scale=scheme, legend=legend)
     tooltip = [
         altair.Tooltip("method:N"),
-        altair.Tooltip("shown:N", title=f"recall@{k}"),
+        altair.Tooltip("shown:N", title=name),
         altair.Tooltip("low:Q", format=".3f", title="from"),
         altair.Tooltip("high:Q", format=".3f", title="to"),
-        altair.Tooltip("costs:N", title=wording.one_line(column.header)),
+        altair.Tooltip("costs:N", title="at"),
         altair.Tooltip("run:N"),
     ]
-    line = altair.Chart(data).transform_filter("datum.on").mark_line(opacity=0.5, strokeDash=[4, 3], color="#888")
-    bars = altair.Chart(data).mark_rule(opacity=0.6).encode(x=x, y=altair.Y("low:Q"), y2="high:Q", color=colour)
-    marks = altair.Chart(data).mark_point(size=90, filled=True, opacity=1)
-    marks = marks.encode(
+    along = altair.Chart(data).transform_filter("datum.pays")
+    band = along.mark_area(opacity=0.15).encode(x=x, y=altair.Y("low:Q", title=name), y2="high:Q", color=colour)
+    line_ = along.mark_line(opacity=0.7).encode(x=x, y=y, color=colour, order="cost:Q")
+    bars = altair.Chart(data).mark_rule(opacity=0.4).encode(x=x, y=altair.Y("low:Q"), y2="high:Q", color=colour)
+    marks = altair.Chart(data).mark_point(size=70, opacity=1, strokeWidth=1.8).encode(
         x=x, y=y, color=colour, tooltip=tooltip, href="href:N",
-        shape=altair.Shape("on:N", title=None, scale=altair.Scale(domain=[True, False], range=["circle", "cross"]),
-                           legend=None),
+        fillOpacity=altair.condition("datum.on", altair.value(1), altair.value(0)),
+        fill=altair.Fill("line:N", scale=scheme, legend=None),
     )  # fmt: skip
     leading = ", ".join(str(point["method"]) for point in points if point["on"])
+    by = "on the validation part" if chosen is told else "on the test part, as not every run has a validation part"
     words = (
-        f"{len(points)} rows; a cross is beaten by another row on both sides. Not beaten: {leading}. Bars are 95% "
-        "intervals. A point leads to its run's record."
+        f"{len(points)} rows. Hollow: another row is better on both sides, {by}. Not beaten: {leading}. A line joins "
+        "the settings of a method that pay; bars and bands are 95% bootstrap intervals of the test part's recall over "
+        "requests. A point leads to its run's record."
     )
-    chart = altair.layer(line.encode(x=x, y=y, order="cost:Q"), bars, marks)
-    return Chart(f"frontier-{column.name}", f"recall@{k} against {TITLES[column.name]}", words, _plain(chart))
+    chart = altair.layer(band, line_, bars, marks)
+    return Chart(f"frontier-{axis.name}", f"{name} against {axis.title}", words, _plain(chart))
 
 
 def _bounds(record: Record, name: str, value: float) -> dict[str, float]:
@@ -144,16 +149,14 @@ def losses(entries: Sequence[Entry]) -> list[Chart]:
         .transform_filter("datum.group == of")
         .mark_bar()
         .encode(
-            x=altair.X("share:Q", title=f"share of the targets in the first {k}", scale=altair.Scale(domain=[0, 1])),
-            y=altair.Y(
-                "method:N", title=None, sort=[entry.label for entry in scored], axis=altair.Axis(labelLimit=220)
-            ),
+            x=altair.X("share:Q", title=f"share of targets, first {k}", scale=altair.Scale(domain=[0, 1])),
+            y=altair.Y("method:N", title=None, sort=[entry.label for entry in scored], axis=altair.Axis()),
             color=altair.Color(
                 "part:N",
                 title=None,
                 sort=list(PARTS),
                 scale=altair.Scale(domain=parts, range=[COLOURS[PARTS.index(part)] for part in parts]),
-                legend=altair.Legend(orient="top", columns=2, labelLimit=240),
+                legend=altair.Legend(orient="top", direction="vertical", columns=1),
             ),
             order=altair.Order("at:Q"),
             tooltip=["method:N", "part:N", altair.Tooltip("share:Q", format=".3f"), "run:N"],

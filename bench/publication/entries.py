@@ -22,8 +22,3 @@ class Entry:
     def href(self) -> str:
         """The record, from the page."""
         return f"runs/{self.stem}.json"
-
-
-def stem_of(run_id: str) -> str:
-    """A run id as a file name: "0e194f9f0db15c5a/20261123T223733.085002" without the slash and the dot."""
-    return run_id.replace("/", "-").replace(".", "")

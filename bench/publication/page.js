@@ -21,6 +21,7 @@ const draw = () => {
     const config = {
       background: "transparent", font: "system-ui, sans-serif", view: { stroke: null },
       axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line },
+      axisY: { labelLimit: place.clientWidth < 500 ? 130 : 220 },
       legend: { labelColor: ink, titleColor: ink, orient: "bottom", columns: Math.max(1, Math.floor(place.clientWidth / 190)), labelLimit: 300 },
     };
     const spec = { ...charts[place.dataset.chart], width: "container", height: 320 };

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import itables
@@ -16,23 +17,28 @@ from markupsafe import Markup
 from bench.metrics.names import GROUPS, METRICS
 from bench.publication.charts import Chart
 from bench.publication.entries import Entry
-from bench.report import wording
+from bench.report import turns, wording
 from bench.report.columns import columns, lookup, main_k, number
 from bench.report.rows import TaskRows, is_bound
+from bench.report.sheet import Sheet
 from bench.report.table import cell
 from bench.report.verdict import failure, verdict
+from bench.store.turns import read as read_turns
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One task of the page: its rows, finished ones in order, and its charts; standings: lines of the table of paired
-    tests, each a name for every column, None where the answers are not in the store."""
+    """One task of the page: its rows, finished ones in order, its charts, and sheets of costs; standings: lines of the
+    table of paired tests, each a name for every column, None where the answers are not in the store; turns: the folder
+    of the newest result of bench time, None where there is none."""
 
     rows: TaskRows
     entries: tuple[Entry, ...]
     charts: tuple[Chart, ...]
+    sheets: tuple[Sheet, ...]
     standings: tuple[Mapping[str, str], ...] | None = None
     words: str = ""
+    turns: Path | None = None
 
 
 def render(title: str, sections: Sequence[Section], made: str, suite: str) -> str:
@@ -99,10 +105,33 @@ def _section(at: int, section: Section) -> dict[str, Any]:
         "charts": [
             {"id": f"{at}-{chart.name}", "title": chart.title, "words": chart.words} for chart in section.charts
         ],
+        "sheets": section.sheets,
+        "links": _links(section.entries),
         "standings": section.standings,
         "words": section.words,
+        "turns": None if section.turns is None else _turns(section.turns),
         "k": main_k(task.records),
     }
+
+
+def _links(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
+    """Of every label, and of what labels of several seeds share, the runs: how each is called, and its record."""
+    found = {entry.label: [(entry.run, entry.href)] for entry in entries}
+    for entry in entries:
+        setting, comma, _ = entry.label.rpartition(", seed ")
+        if comma:
+            found.setdefault(setting, []).append((entry.run, entry.href))
+    return found
+
+
+def _turns(folder: Path) -> dict[str, Any]:
+    """A table for each kind of call that was timed in turn."""
+    record = read_turns(folder)
+    tables = [
+        {"head": turns.HEADS[kind], "lines": turns.lines(record, kind), "words": turns.floor(record, kind)}
+        for kind in record["modes"]
+    ]
+    return {"tables": tables, "words": turns.words(record), "href": f"turns/{folder.name}/record.json"}
 
 
 def _machines(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

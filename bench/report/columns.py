@@ -9,7 +9,7 @@ from typing import Any
 from bench.report import wording
 
 Record = Mapping[str, Any]
-PHASES = ("train", "index", "update", "query")
+PHASES = ("train", "index", "load", "update", "query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ def columns(records: Sequence[Record]) -> list[Column]:
         _under(("device", "throughput_qps"), "device_qps", "device\nreq/s", wording.short_count, 61),
         _under(("phases", "train", "seconds"), "train", "train\ns", wording.seconds, 82),
         _under(("phases", "index", "seconds"), "index", "index\ns", wording.seconds, 50),
+        _under(("phases", "load", "seconds"), "loading", "load\ns", wording.seconds, 48),
         _under(("phases", "update", "seconds"), "update", "update\ns", wording.seconds, 52),
         Column("memory", "peak\nmemory", peak_memory, wording.size, 55),
     ]

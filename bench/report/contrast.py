@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bench.analysis.comparison import Comparison, compare, compare_metric, match_requests
 from bench.analysis.regroup import Stored
+from bench.data.tables import users_of
 from bench.errors import CorruptCache, UsageError
 from bench.report import wording
 from bench.report.columns import Record, columns, lookup, main_k
@@ -67,7 +68,8 @@ def of_oracles(store: Store, runs: tuple[str, str], cache: Path, ks: Sequence[in
     for k in ks:
         (keys, values), (others, contending) = baseline.recall(k, of="oracle"), contender.recall(k, of="oracle")
         rows = match_requests(keys, others)
-        found.append(compare_metric(f"oracle@{k}", values[rows[0]], contending[rows[1]], 0, "more"))
+        users = users_of(keys[rows[0]])
+        found.append(compare_metric(f"oracle@{k}", values[rows[0]], contending[rows[1]], 0, "more", users))
     compared = [one for one in found if one is not None]
     return compared, "oracle@k is the recall of the scorer's own best k of all items." if compared else ""
 
@@ -164,7 +166,7 @@ def _costs(baseline: Record, contender: Record, first: str, second: str) -> Rend
     for name in ("cost", first, second, "ratio"):
         table.add_column(name, justify="left" if name == "cost" else "right")
     for column in columns([baseline, contender]):
-        if column.name not in ("p50", "p99", "qps", "train", "index", "update", "memory", "scored"):
+        if column.name not in ("p50", "p99", "qps", "train", "index", "loading", "update", "memory", "scored"):
             continue
         one, two = column.value(baseline), column.value(contender)
         if one is None or two is None:

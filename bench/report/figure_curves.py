@@ -7,17 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Page
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bench.report import figure_words as words
+from bench.report.figure_frontier import beaten
 from bench.report.figure_points import Drawing, Facet, Point
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; the markers tell lines apart in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Okabe and Ito's seven colours, told apart by colour-blind readers too, then five darker and duller ones; the markers
+# tell lines apart in print. There is one marker fewer than colours: only the 133rd line looks like the first.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+    "#882255", "#8C6D31", "#7A68C8", "#7F7F7F", "#5C8A00",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ("-", "--", ":", "-.")  # the last measurement of a panel is drawn through
 GREY = "#444444"
+KEY_SIZE = 8.5
 # Ticks of a decade on a logarithmic axis that spans more than so many decades.
 SUBS = ((2.5, (1,)), (1.6, (1, 3)), (0.7, (1, 2, 5)), (-1.0, (1, 2, 3, 4, 5, 7)))
 
@@ -27,12 +35,17 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, n
     figure, lines = drawing.figure, drawing.lines
     axes.grid(visible=True)
     finals = []
+    hollow = beaten(facet.points, figure.x, panel[-1])
     for line in [line for line in lines if any(point.line == line for point in facet.points)]:
-        points = sorted((point for point in facet.points if point.line == line), key=lambda point: point.x or 0.0)
+        own = [at for at, point in enumerate(facet.points) if point.line == line]
+        own.sort(key=lambda at: facet.points[at].x or 0.0)
+        points = [facet.points[at] for at in own]
+        lost = [point for at, point in zip(own, points, strict=True) if hollow[at] and panel[-1] in point.values]
         for measurement, dash in zip(panel, [*DASHES[1 : len(panel)], DASHES[0]], strict=True):
             final = _line(axes, points, measurement, lines.index(line), dash, _alpha(len(lines)))
             if final is not None and measurement == panel[-1]:
                 finals.append((line, *final))
+                _hollow(axes, lost, measurement, lines.index(line))
     _axis(axes, "x", [figure.x], figure.x in figure.log)
     _axis(axes, "y", panel, panel[0] in figure.log)
     *others, said = words.names(panel)
@@ -44,15 +57,32 @@ def curve(axes: Axes, drawing: Drawing, facet: Facet, panel: Sequence[str], *, n
         _name(axes, finals, lines)
 
 
-def key(page: Page, lines: Sequence[str], left: float, top: float, inches: float) -> None:
-    """The lines' names in their colours, in one row."""
-    for at, line in enumerate(lines):
-        colour = COLOURS[at % len(COLOURS)]
-        dot = Line2D([left + 0.05 / inches], [top], color=colour, marker=MARKERS[at % len(MARKERS)], markersize=5)
+def key_rows(lines: Sequence[str], inches: float) -> list[list[tuple[str, float]]]:
+    """The lines' names in as many rows as fit into so many inches, each with where it begins, in inches."""
+    font = FontProperties(weight="bold", size=KEY_SIZE)
+    rows: list[list[tuple[str, float]]] = [[]]
+    left = 0.0
+    for line in lines:
+        width = 0.15 + float(TextPath((0, 0), line, prop=font).get_extents().width) / 72
+        if rows[-1] and left + width > inches:
+            rows.append([])
+            left = 0.0
+        rows[-1].append((line, left))
+        left += width + 0.22
+    return rows
+
+
+def key(page: Page, rows: Sequence[Sequence[tuple[str, float]]], left: float, top: float, step: float) -> None:
+    """The names of `key_rows` in their colours; left, top: of the first, in inches; step: between rows."""
+    wide, high = page.get_size_inches()
+    named = [(row, name, place) for row, names in enumerate(rows) for name, place in names]
+    for at, (row, name, place) in enumerate(named):
+        colour, y = COLOURS[at % len(COLOURS)], 1 - (top + row * step) / high
+        x = (left + place) / wide
+        dot = Line2D([x + 0.05 / wide], [y], color=colour, marker=MARKERS[at % len(MARKERS)], markersize=5)
         dot.set_transform(page.transFigure)
         page.add_artist(dot)
-        text = page.text(left + 0.15 / inches, top, line, color=colour, weight="bold", va="center_baseline")
-        left = text.get_window_extent().x1 / page.bbox.width + 0.22 / inches
+        page.text(x + 0.15 / wide, y, name, color=colour, weight="bold", va="center_baseline", size=KEY_SIZE)
 
 
 def _line(
@@ -74,6 +104,22 @@ def _line(
     elif len(known) == 1:
         axes.errorbar(x, y, [np.fmax(0, y - low), np.fmax(0, high - y)], color=colour, capsize=2, linewidth=1)
     return float(x[-1]), float(y[-1])
+
+
+def _hollow(axes: Axes, points: Sequence[Point], measurement: str, at: int) -> None:
+    """Mark points that others beat."""
+    axes.plot(
+        [point.x or 0.0 for point in points],
+        [point.values[measurement].value for point in points],
+        color=COLOURS[at % len(COLOURS)],
+        marker=MARKERS[at % len(MARKERS)],
+        markersize=3.8,
+        markerfacecolor="white",
+        markeredgewidth=0.9,
+        linestyle="",
+        clip_on=False,
+        zorder=3,
+    )
 
 
 def _alpha(lines: int) -> float:

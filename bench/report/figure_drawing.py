@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Page
 
 from bench.report import figure_words as words
 from bench.report.figure_bars import bars, bars_height
-from bench.report.figure_curves import curve, key
+from bench.report.figure_curves import curve, key, key_rows
 from bench.report.figure_points import Drawing
 
 WIDTH, DPI = 8.0, 200  # inches, and dots an inch: 1,600 dots, shown at 800
@@ -22,6 +22,7 @@ CURVE_HEIGHT = 2.15
 LEFT, RIGHT, ENDS = 0.62, 0.2, 0.95  # inches beside the panels; ENDS where lines are named at their ends
 TOP, BETWEEN, BELOW, FOOT = 0.46, 0.32, 0.5, 0.34
 LINE, LETTERS = 0.16, 126  # inches a line of the foot, and letters on one
+EDGE, KEY_ROW = 0.12, 0.22  # inches left of texts, and between rows of the key
 HEADER = 0.3  # of a row of panels that names its data set
 STYLE: Mapping[Any, Any] = {
     "font.size": 8.5,
@@ -66,7 +67,8 @@ def page(drawing: Drawing) -> Page:
     keyed = named and not ends
     names = 0.0 if is_curve else 0.075 * max(map(len, drawing.lines)) + 0.15
     height = CURVE_HEIGHT if is_curve else bars_height(drawing)
-    top = TOP + 0.22 * keyed + 0.26 + HEADER * (len(drawing.facets) > 1)
+    key_lines = key_rows(drawing.lines, WIDTH - 2 * EDGE) if keyed else []
+    top = TOP + KEY_ROW * len(key_lines) + 0.26 + HEADER * (len(drawing.facets) > 1)
     below = BELOW if is_curve else 0.25
     between = below + BETWEEN + HEADER * (len(drawing.facets) > 1)
     gaps, said = words.gaps(drawing), textwrap.wrap(words.caption(drawing), LETTERS)
@@ -97,14 +99,14 @@ def page(drawing: Drawing) -> Page:
             curve(axes, drawing, facet, panel, named=ends)
         else:
             bars(axes, drawing, facet, panel, named=column == 0)
-    whole.text(0.12 / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
+    whole.text(EDGE / WIDTH, 1 - 0.14 / total, drawing.title, size=11, weight="bold", va="top")
     if keyed:
-        key(whole, drawing.lines, 0.12 / WIDTH, 1 - 0.42 / total, WIDTH)
+        key(whole, key_lines, EDGE, 0.42, KEY_ROW)
     for at, line in enumerate(reversed(said)):
-        whole.text(0.12 / WIDTH, (0.1 + LINE * at) / total, line, size=7.5, color=GREY, va="bottom")
+        whole.text(EDGE / WIDTH, (0.1 + LINE * at) / total, line, size=7.5, color=GREY, va="bottom")
     if gaps:
         above = 0.1 + LINE * len(said)
-        whole.text(0.12 / WIDTH, above / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
+        whole.text(EDGE / WIDTH, above / total, f"Not complete: {gaps}", size=7.5, color="#a33b00", va="bottom")
     return whole
 
 

@@ -9,7 +9,7 @@ from bench import catalog, params
 from bench.errors import Unavailable, UnknownName, UsageError
 from bench.metrics.names import GROUPS, METRICS
 
-PHASES = ("train", "index", "update", "query")
+PHASES = ("train", "index", "load", "update", "query")
 PATHS = (
     "memory", "seconds", "throughput_qps", "work.mean", "work.share", "oracle.sample",
     "phases.train.resumed_after_seconds",

@@ -18,7 +18,7 @@ from bench.errors import UnknownName, UsageError
 from bench.metrics.groups import training_groups
 from bench.report.columns import Record, lookup, number, peak_memory
 from bench.report.figure import Figure
-from bench.report.schedule import executions
+from bench.report.schedule import newest_of
 from bench.store.results import Store
 from bench.suites import Entry, Suite
 
@@ -102,14 +102,13 @@ def gather(suite: Suite, store: Store, cache: Path) -> Drawing:
     found: list[tuple[Entry, Record]] = []
     missing, failed, lacking = [], [], []
     for entry in suite.entries:
-        runs = executions(entry.plan, records)
-        good = [record for record in runs if record.get("status") == "ok"]
-        if good:
-            found.append((entry, good[-1]))
-        elif runs:
-            failed.append(f"{_called(entry)}: {runs[-1].get('status')}")
-        else:
+        record = newest_of(entry.plan, records)
+        if record is None:
             missing.append(_called(entry))
+        elif record.get("status") == "ok":
+            found.append((entry, record))
+        else:
+            failed.append(f"{_called(entry)}: {record.get('status')}")
     again = _Regrouped(figure, found, store, cache)
     facets: dict[str, dict[str, list[Point]]] = {}
     titles: dict[str, str] = {}

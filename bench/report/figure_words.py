@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bench.report import wording
 from bench.report.columns import Record, lookup
+from bench.report.figure_frontier import beaten
 from bench.report.figure_points import Drawing
 from bench.report.rows import protocol_label
 
@@ -116,6 +117,9 @@ def caption(drawing: Drawing) -> str:
         drawn = ", each a dot" if drawing.figure.kind == "bars" else ""
         said.append(f"mean of {drawing.seeds} seeds{drawn}")
     said.append("95% bootstrap intervals over requests")
+    figure, panels = drawing.figure, [(facet, panel[-1]) for facet in drawing.facets for panel in drawing.figure.y]
+    if figure.x and any(any(beaten(facet.points, figure.x, y)) for facet, y in panels):
+        said.append("hollow: beaten on both sides, on validation")
     if len(cores) == 1 and isinstance(threads := cores.pop(), int):
         said.append(f"{threads} {'thread' if threads == 1 else 'threads'}")
     if days:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from bench.report import wording
 from bench.report.columns import PHASES, Column, Record, columns, lookup, number
 from bench.report.rows import TaskRows, is_bound, protocol_text
-from bench.report.table import cell
+from bench.report.table import Columns, cell
 from bench.report.verdict import failure
 
 
-def markdown(tasks: Sequence[TaskRows]) -> str:
-    """One pipe table a task, failures below it."""
+def markdown(tasks: Sequence[TaskRows], of: Columns = columns) -> str:
+    """One pipe table a task, failures below it; of: which columns."""
     parts = []
     for task in tasks:
-        shown, rows = _shown(task)
+        shown, rows = _shown(task, of)
         heads = ["method", *(wording.one_line(column.header) for column in shown), "run"]
         ids = [task.short_id(record) for _, record in [*task.ranked(), *task.bounds()]]
         lines = [f"**{task.title}**", ""]
@@ -56,12 +56,18 @@ def latex(tasks: Sequence[TaskRows]) -> str:
 def comma_separated(tasks: Sequence[TaskRows]) -> str:
     """One line a run, full precision: every metric with its bounds, costs of each phase."""
     lines = [_flat(record, label, task) for task in tasks for label, record in task.pairs()]
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
+    return _csv(lines)
+
+
+def values(tasks: Sequence[TaskRows], of: Columns) -> str:
+    """CSV of some columns alone, one line a finished run, full precision."""
+    lines = [
+        {"task": task.title, "method": label, "run_id": record.get("run_id")}
+        | {column.name: column.value(record) for column in of(task.records)}
+        for task in tasks
+        for label, record in [*task.ranked(), *task.bounds()]
+    ]
+    return _csv(lines)
 
 
 def json_list(tasks: Sequence[TaskRows]) -> str:
@@ -82,11 +88,20 @@ WRITERS: Mapping[str, Callable[[Sequence[TaskRows]], str]] = {
 }
 
 
-def _shown(task: TaskRows) -> tuple[list[Column], list[tuple[str, list[str]]]]:
+def _csv(lines: Sequence[Mapping[str, object]]) -> str:
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _shown(task: TaskRows, of: Columns = columns) -> tuple[list[Column], list[tuple[str, list[str]]]]:
     pairs = [*task.ranked(), *task.bounds()]
     shown = [
         column
-        for column in columns([record for _, record in pairs])
+        for column in of([record for _, record in pairs])
         if any(wording.known(column.value(record)) for _, record in pairs)
     ]
     return shown, [

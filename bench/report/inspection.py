@@ -97,7 +97,7 @@ def _facts(record: Record, folder: Path) -> Table:
         ("seed, k", f"{record.get('seed')}, {record.get('k')}"),
         ("protocol", _protocol(record)),
         ("task", str(lookup(record, "task", "fingerprint"))[:16]),
-        ("machine", f"{lookup(record, 'machine', 'cpu')}, {lookup(record, 'machine', 'cores')} cores"),
+        ("machine", _machine(record)),
         ("versions", ", ".join(f"{name} {version}" for name, version in libraries.items())),
         ("started", f"{provenance.get('started', 'unknown')}, commit {commit}"),
         ("files", str(folder)),
@@ -191,6 +191,12 @@ def _split(name: str) -> str:
     """A metric's name without its depth."""
     metric, _, rest = name.partition("@")
     return metric + "".join(rest.partition("/")[1:])
+
+
+def _machine(record: Record) -> str:
+    said = f"{lookup(record, 'machine', 'cpu')}, {lookup(record, 'machine', 'cores')} cores"
+    host = lookup(record, "machine", "host")
+    return f"{said}, host {host}" if host else said
 
 
 def _protocol(record: Record) -> str:

@@ -36,6 +36,9 @@ class Display(Protocol):
     def end(self, line: str, *, failed: bool) -> None:
         """It has ended: `line` says how."""
 
+    def whole(self, done: int, total: int, left: float | None) -> None:
+        """Of several runs so many are done; all others will take about `left` seconds, None where nothing tells."""
+
     def stage(self, name: str, note: str = "") -> None:
         """A stage of it begins."""
 
@@ -66,6 +69,8 @@ class Quiet:
     def begin(self, title: str) -> None: ...
 
     def end(self, line: str, *, failed: bool) -> None: ...
+
+    def whole(self, done: int, total: int, left: float | None) -> None: ...
 
     def stage(self, name: str, note: str = "") -> None: ...
 
@@ -99,6 +104,10 @@ class PlainDisplay(Quiet):
         self.pace.advance(done, total, self.clock())
         self._now_and_then(note)
 
+    def whole(self, done: int, total: int, left: float | None) -> None:
+        if total > 1:
+            self._print(wording.of_all(done, total, left))
+
     def log(self, line: str) -> None:
         self._print(line)
 
@@ -126,7 +135,9 @@ class LiveDisplay(Quiet):
         self.title = ""
         self.ended: list[tuple[str, float, str]] = []  # stage, seconds, its last note
         self.name, self.note, self.pace, self.spinner = "", "", Pace(), Spinner("dots", style="cyan")
-        self.begun = self.stage_begun = clock()
+        self.begun = self.stage_begun = self.told = clock()
+        self.done, self.total = 0, 0
+        self.left: float | None = None
         self.live = Live(console=console, get_renderable=self._render, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -155,6 +166,9 @@ class LiveDisplay(Quiet):
         if self.name:
             self.ended.append((self.name, now - self.stage_begun, self.note))
         self.name, self.note, self.pace, self.stage_begun = name, note, Pace(), now
+
+    def whole(self, done: int, total: int, left: float | None) -> None:
+        self.done, self.total, self.left, self.told = done, total, left, self.clock()
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.pace.advance(done, total, self.clock())
@@ -188,4 +202,7 @@ class LiveDisplay(Quiet):
         if self.name:
             table.add_row(self.spinner, Text(self.name, "bold"), bar, " · ".join(said))
         outer.add_row(table)
+        if self.total > 1:
+            ahead = None if self.left is None else max(0.0, self.left - (now - self.told))
+            outer.add_row(Text(wording.of_all(self.done, self.total, ahead), "dim"))
         return outer

@@ -15,6 +15,7 @@ from bench.catalog import method_class
 from bench.data.cards import find_card
 from bench.data.protocols import describe, parse
 from bench.errors import Unavailable
+from bench.halving import rungs
 from bench.report import wording
 from bench.report.columns import Record, lookup
 from bench.run.plan import Plan
@@ -42,6 +43,9 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
         limit = (
             f"up to {search.trials} trials within {wording.duration(search.seconds)}" if search.ranges else "one run"
         )
+        if search.halves:
+            steps = rungs(search, sum(1 for _ in search.plans()))
+            limit += ", halved: " + ", ".join(f"{rung.trials} of {wording.duration(rung.seconds)}" for rung in steps)
         where = f"{plan.dataset}, {plan.protocol or 'its own protocol'}, seed {plan.seed}"
         parts.append(Text.assemble("\n", (search.name, "bold"), f" on {where}: {limit}"))
         parts += [Text(f"  {name}: {drawn}") for name, drawn in search.ranges.items()]
@@ -54,22 +58,31 @@ def render(suite: Suite, records: Sequence[Record]) -> RenderableType:
 
 def trainings(plans: Sequence[Plan]) -> int:
     """How often these runs train at most: runs that differ in index or query parameters alone share a training."""
-    keys = set()
-    for plan in plans:
-        try:
-            cls = method_class(plan.method)
-        except Unavailable:
-            continue
-        declared, settings = params.parameters(cls), params.resolve(cls, plan.settings)
-        own = sorted(f"{name}={value!r}" for name, value in settings.items() if declared[name].phase == "train")
-        task = (plan.dataset, plan.data, plan.protocol, str(plan.conventions), plan.seed)
-        keys.add((plan.method, *own, *map(str, task)))
-    return len(keys)
+    return len({training(plan) for plan in plans} - {None})
+
+
+def training(plan: Plan) -> tuple[str, ...] | None:
+    """What names the training of a run, as far as names and parameters tell; None for a method that is not there."""
+    try:
+        cls = method_class(plan.method)
+    except Unavailable:
+        return None
+    declared, settings = params.parameters(cls), params.resolve(cls, plan.settings)
+    own = sorted(f"{name}={value!r}" for name, value in settings.items() if declared[name].phase == "train")
+    task = (plan.dataset, plan.data, plan.protocol, str(plan.conventions), plan.seed)
+    return (plan.method, *own, *map(str, task))
 
 
 def stored(plan: Plan, records: Sequence[Record]) -> bool:
     """Whether the store has this run, as far as names and parameters tell (its data are not looked at)."""
     return any(record.get("status") == "ok" for record in executions(plan, records))
+
+
+def newest_of(plan: Plan, records: Sequence[Record]) -> Record | None:
+    """The newest execution of this run that went well, else the newest; None where there is none."""
+    found = executions(plan, records)
+    good = [record for record in found if record.get("status") == "ok"]
+    return next(iter(reversed(good or found)), None)
 
 
 def executions(plan: Plan, records: Sequence[Record]) -> list[Record]:
@@ -78,18 +91,26 @@ def executions(plan: Plan, records: Sequence[Record]) -> list[Record]:
         wanted = params.resolve(method_class(plan.method), plan.settings)
     except Unavailable:
         wanted = dict(plan.settings)
+    known = {name: list(value) if isinstance(value, tuple) else value for name, value in wanted.items()}
+    return [
+        record
+        for record in on_task(plan, records)
+        if lookup(record, "method", "params") == known
+        and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
+        and lookup(record, "load", "slo_ms") in (None, plan.slo_ms)
+    ]
+
+
+def on_task(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """The executions of this method on this task with any settings, as far as names tell."""
     asked = plan.protocol or (own_protocol(find_card(plan.dataset)) if plan.data is None else "")
     protocol = describe(parse(asked)) if asked else None
-    known = {name: list(value) if isinstance(value, tuple) else value for name, value in wanted.items()}
     return [
         record
         for record in records
         if lookup(record, "method", "name") == Path(plan.method).name.replace(".py:", ":")
-        and lookup(record, "method", "params") == known
         and lookup(record, "task", "dataset") == plan.dataset
         and lookup(record, "task", "conventions") == plan.conventions.as_dict()
         and lookup(record, "live", "remove") == (None if plan.live is None else plan.live.remove)
         and (protocol is None or lookup(record, "task", "protocol") == protocol)
-        and (record.get("seed"), record.get("k"), record.get("timing")) == (plan.seed, plan.k, plan.timing)
-        and lookup(record, "load", "slo_ms") in (None, plan.slo_ms)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,18 +21,19 @@ from bench.report import wording
 from bench.report.columns import Record, lookup, main_k
 from bench.report.contrast import STYLES, p_text, refuse_unfinished, signed
 from bench.report.rows import group, is_bound, labels, succeeded
-from bench.report.schedule import executions
-from bench.store.columns import read_requests
+from bench.report.schedule import newest_of
+from bench.store.columns import REQUESTS, read_requests
 from bench.store.results import Store
 from bench.suites import Entry, Suite
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The runs of one task, by label and seed."""
+    """The runs of one task, by label and seed. lines: of each label the method that it is a setting of."""
 
     title: str
     runs: dict[str, dict[int, Record]] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
 
     @property
     def records(self) -> list[Record]:
@@ -40,21 +41,34 @@ class Contest:
         return [record for by_seed in self.runs.values() for record in by_seed.values()]
 
 
-def of_suite(suite: Suite, store: Store) -> list[Contest]:
-    """What the store holds of a suite, a contest a task; of equal runs the newest that went well. Bounds stay out.
+def finished(suite: Suite, store: Store) -> Iterator[tuple[str, Entry, Record]]:
+    """What the store holds of a suite's runs, under their labels; of equal runs the newest that went well. Bounds stay
+    out.
 
     Settings of a grid make a label of their own.
     """
-    records, contests = store.records(), dict[str, Contest]()
+    records = store.listed()
     for entry in suite.entries:
-        good = [record for record in executions(entry.plan, records) if succeeded(record) and not is_bound(record)]
-        if not good:
-            continue
-        task = str(lookup(good[-1], "task", "fingerprint"))
-        contest = contests.setdefault(task, Contest(group(good[-1:])[0].title))
-        contest.runs.setdefault(label_of(suite, entry), {})[entry.plan.seed] = good[-1]
+        record = newest_of(entry.plan, records)
+        if record is not None and succeeded(record) and not is_bound(record):
+            yield label_of(suite, entry), entry, record
+
+
+def none_finished(suite: Suite, store: Store) -> UsageError:
+    """What to say where `finished` has nothing."""
+    return UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+
+
+def of_suite(suite: Suite, store: Store) -> list[Contest]:
+    """The finished runs of a suite, a contest a task; raises UsageError where there is none."""
+    contests: dict[str, Contest] = {}
+    for label, entry, record in finished(suite, store):
+        task = str(lookup(record, "task", "fingerprint"))
+        contest = contests.setdefault(task, Contest(group([record])[0].title))
+        contest.runs.setdefault(label, {})[entry.plan.seed] = record
+        contest.lines[label] = entry.label
     if not contests:
-        raise UsageError(f"the store {store.root} has no run of {suite.title!r}: bench sweep makes them")
+        raise none_finished(suite, store)
     return list(contests.values())
 
 
@@ -66,7 +80,11 @@ def of_runs(runs: Sequence[str], store: Store) -> Contest:
     if len(tasks) > 1:
         raise UsageError(f"the runs are of {len(tasks)} tasks: only runs on the same requests can be compared")
     called = labels(records)
-    return Contest(tasks[0].title, {label: {0: record} for label, record in zip(called, records, strict=True)})
+    return Contest(
+        tasks[0].title,
+        {label: {0: record} for label, record in zip(called, records, strict=True)},
+        {label: str(lookup(record, "method", "name")) for label, record in zip(called, records, strict=True)},
+    )
 
 
 def render(contests: Sequence[Contest], store: Store, baseline: str | None, metrics: Sequence[str]) -> RenderableType:
@@ -90,7 +108,7 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
     """The standings of a contest, from the requests' values in the store."""
     described = describe(metric)
     values = {
-        label: {seed: _values(store, record, metric) for seed, record in by_seed.items()}
+        label: {seed: request_values(store, record, metric) for seed, record in by_seed.items()}
         for label, by_seed in contest.runs.items()
     }
     try:
@@ -99,8 +117,12 @@ def measured(contest: Contest, store: Store, baseline: str, metric: str) -> list
         raise UsageError(f"{contest.title}: {error}") from error
 
 
-def _values(store: Store, record: Record, metric: str) -> Values:
-    table = read_requests(store.folder(str(record["run_id"])))
+def request_values(store: Store, record: Record, metric: str) -> Values:
+    """What each test request of a run contributed to a metric; raises UnknownName for a metric that it has not."""
+    path = store.file(str(record["run_id"]), REQUESTS)
+    if path is None:
+        raise UsageError(f"run {record['run_id']} has no {REQUESTS} in {store.root}: its requests cannot be compared")
+    table = read_requests(path)
     if metric not in table.column_names:
         raise UnknownName(f"metric of run {record['run_id']}", metric, table.column_names)
     values: NDArray[Any] = table[metric].to_numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.box import Box
@@ -16,25 +16,27 @@ from bench.report.columns import Column, Record, columns
 from bench.report.rows import TaskRows, is_bound
 from bench.report.verdict import failure, verdict
 
+Columns = Callable[[Sequence[Record]], list[Column]]
+
 LABEL_LIMIT = 34
 _BLANK, _RULE = "    ", " ── "
 _LINES = Box("\n".join([_BLANK, _BLANK, _RULE, _BLANK, _RULE, _RULE, _BLANK, _BLANK]) + "\n")
 
 
-def show(console: Console, tasks: Sequence[TaskRows], *, verdicts: bool = True) -> None:
-    """Print one table a task, with a sentence a row."""
+def show(console: Console, tasks: Sequence[TaskRows], *, verdicts: bool = True, of: Columns = columns) -> None:
+    """Print one table a task, with a sentence a row; of: which columns."""
     for at, task in enumerate(tasks):
-        console.print(render(task, console.width, verdicts=verdicts))
+        console.print(render(task, console.width, verdicts=verdicts, of=of))
         if at + 1 < len(tasks):
             console.print()
 
 
-def render(task: TaskRows, width: int, *, verdicts: bool = True) -> RenderableType:
+def render(task: TaskRows, width: int, *, verdicts: bool = True, of: Columns = columns) -> RenderableType:
     """The table of one task and what its rows mean."""
     parts: list[RenderableType] = [Text(task.title, "bold"), Text(task.facts, "dim")]
     parts += [Text(task.notes, "dim")] if task.notes else []
     if task.ranked() or task.bounds():
-        parts.append(_table(task, width))
+        parts.append(_table(task, fitting(task, width, of)))
     lines = [failure(label, record) for label, record in task.failed()]
     if verdicts:
         lines = [verdict(label, record, task) for label, record in [*task.ranked(), *task.bounds()]] + lines
@@ -58,10 +60,10 @@ class Layout:
     gap: int
 
 
-def fitting(task: TaskRows, width: int) -> Layout:
+def fitting(task: TaskRows, width: int, of: Columns = columns) -> Layout:
     """The richest layout of at most `width` characters: intervals go first, then columns by their importance."""
     rows = [record for _, record in [*task.ranked(), *task.bounds()]]
-    shown = tuple(column for column in columns(rows) if any(wording.known(column.value(row)) for row in rows))
+    shown = tuple(column for column in of(rows) if any(wording.known(column.value(row)) for row in rows))
     every = frozenset(column.name for column in shown if column.path and column.path[0] == "metrics")
     recalls = frozenset(name for name in every if name.startswith("recall"))
     main = frozenset(column.name for column in shown if column.importance == 100)
@@ -84,8 +86,7 @@ def cell(column: Column, record: Record, *, interval: bool) -> str:
     return f"{text} ±{column.text(side)}"
 
 
-def _table(task: TaskRows, width: int) -> Table:
-    layout = fitting(task, width)
+def _table(task: TaskRows, layout: Layout) -> Table:
     table = Table(box=_LINES, padding=(0, layout.gap, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("\nmethod", no_wrap=True, overflow="ellipsis", max_width=_label_width(task))
     for column in layout.columns:

@@ -54,6 +54,16 @@ def duration(value: float) -> str:
     )
 
 
+def of_all(done: int, total: int, left: float | None) -> str:
+    """How far several runs are: "3 of 12 runs done · about 31 min 20 s left"."""
+    said = f"{done} of {total} runs done"
+    return (
+        f"{said} · time left not known before the first ends"
+        if left is None
+        else f"{said} · about {duration(left)} left"
+    )
+
+
 def milliseconds(value: float | None) -> str:
     """Three significant digits at least."""
     if value is None or math.isnan(value):
@@ -87,6 +97,16 @@ def short_count(value: float | None) -> str:
             shown = value / divisor
             return f"{shown:,.0f}{unit}" if divisor == 1 or shown >= 99.95 else f"{shown:.1f}{unit}"
     return f"{value / 1e9:.1f}G"
+
+
+def amount(value: float | None) -> str:
+    """Money or energy with three significant digits: "0.000623", "1.30", "24.1", "1,312"; six decimals at most."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if 0 < value < 5e-7:
+        return "<0.000001"
+    digits = 2 - math.floor(math.log10(value)) if value else 2
+    return f"{value:,.{min(max(digits, 0), 6)}f}"
 
 
 def one_line(header: str) -> str:

@@ -10,12 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import cache
+from bench.run.plan import Elsewhere
 
 Make = Callable[[Path], dict[str, Any]]
 
 
-def obtain(final: Path, make: Make, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]]:
-    """The state folder and measurements of the artifact `final`; `make(state folder)` builds it where it is missing."""
+def whole(final: Path) -> Path | None:
+    """The state folder of the artifact `final`, None where it is missing or damaged."""
+    return final / "state" if final.is_dir() and not _damage(final) else None
+
+
+def obtain(
+    final: Path, make: Make, say: Callable[[str], None], elsewhere: Elsewhere | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """The state folder and measurements of the artifact `final`; `make(state folder)` builds it where it is missing
+    here and `elsewhere`, which is then given it."""
+    if elsewhere is not None:
+        elsewhere.fetch(final)
     if final.is_dir() and (reason := _damage(final)):
         say(f"the cached artifact {final} is damaged ({reason}); it is built again")
         shutil.rmtree(final)
@@ -33,6 +44,8 @@ def obtain(final: Path, make: Make, say: Callable[[str], None]) -> tuple[Path, d
         cache.write_text(folder / "artifact.json", json.dumps(about, indent=1))
 
     cache.build(final, build)
+    if built and elsewhere is not None:
+        elsewhere.offer(final)
     about = json.loads((final / "artifact.json").read_text(encoding="utf-8"))
     del about["files"]
     return final / "state", {**about, "cached": not built}

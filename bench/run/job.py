@@ -16,10 +16,11 @@ class Job:
     """Some phases of one method on one task.
 
     method: an installed name or "path.py:Class"; task, out, scratch: folders; load, save: the artifact folder of a
-    phase ("" where the method keeps nothing); phases: which to carry out, in order: train, index, update, query;
-    timing, slo_ms: what is measured of `query` (bench.run.timing);
+    phase, empty where the method keeps nothing; phases: which to carry out, in order: train, index, update, then query
+    or turns (bench.run.turn); timing, slo_ms: what is measured of `query` (bench.run.timing);
     live: the fields of a Live where the catalog changes after `index`; unfinished: a folder that outlives an
-    interrupted `train`, "" for none; oracle: the file in which runs over the same index share the oracle's answers.
+    interrupted `train`, "" for none; oracle: the file in which runs over the same index share the oracle's answers;
+    energy: whether each phase's is measured.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Job:
     live: dict[str, float] | None = None
     unfinished: str = ""
     oracle: str = ""
+    energy: bool = False
 
     def write(self, path: Path) -> None:
         write_text(path, json.dumps(dataclasses.asdict(self), indent=1))

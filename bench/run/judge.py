@@ -33,6 +33,9 @@ def judge(task: Task, catalogs: Change, plan: Plan, out: Path, folder: Path) -> 
     per_request: dict[str, dict[str, NDArray[Any]]] = {}
     answers: dict[str, tuple[NDArray[np.int64], Answer]] = {}
     for key, part in PARTS.items():
+        if not (out / f"{part}_ids.npy").is_file():  # answers from outside need not be to both parts
+            found[key] = {}
+            continue
         evaluation = Evaluation(task.requests(part), catalogs.without_removed(task.targets(part)))
         answer = _answer(out, part)
         facts = facts_of(task, evaluation, catalogs.after)
@@ -54,7 +57,7 @@ def judge(task: Task, catalogs: Change, plan: Plan, out: Path, folder: Path) -> 
             found["oracle"] = _oracle(evaluation, facts, plan, answer.ids, out, folder)
     if plan.live is not None:
         found["live"] = {**dataclasses.asdict(plan.live), **_changed(task, catalogs)}
-    columns.write_requests(folder / "requests.parquet", per_request)
+    columns.write_requests(folder / columns.REQUESTS, per_request)
     columns.write_answers(folder / "answers.parquet", answers)
     return found
 

@@ -13,22 +13,18 @@ from typing import Any
 
 from bench import errors
 from bench.cache import begin
-from bench.catalog import method_class, parted
-from bench.data.task import Task
-from bench.measure import machine, threads
+from bench.catalog import parted
+from bench.measure import machine
+from bench.measure.clock import Clock
 from bench.measure.competing import processor
-from bench.params import Parameter, build, parameters, resolve
 from bench.run import artifacts, timing
-from bench.run.hooks import connect, implements
 from bench.run.job import Job
 from bench.run.judge import judge
 from bench.run.live import Change, change
 from bench.run.plan import Home, Plan
+from bench.run.prepared import Prepared, prepare
 from bench.run.resume import kept
-from bench.run.source import source_digest
-from bench.run.spec import Build, Spec, artifact_key
 from bench.run.supervise import Watch, carry_out
-from bench.run.tasks import task_for
 from bench.store import results
 from bench.store.results import Store
 
@@ -41,127 +37,69 @@ STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A method as a plan names it, resolved before any work starts; `problem` where it cannot be imported here. held:
-    the method that it holds, with which it shares what `train` leaves; None where it holds none."""
-
-    name: str
-    params: dict[str, Any]
-    declared: dict[str, Parameter]
-    version: str
-    source: str
-    keeps: bool
-    reference: bool
-    updates: bool = False
-    problem: errors.Unavailable | None = None
-    held: Method | None = None
-
-
-def method_of(plan: Plan) -> Method:
-    """Check the plan's method and settings; raises UsageError for a bad name or value."""
-    timing.modes(plan.timing, plan.device)
-    around, held = parted(plan.method)
-    name = held
-    if ".py:" in name:
-        path, _, attribute = name.rpartition(":")
-        name = f"{Path(path).stem}:{attribute}"
-    name = around + name
-    try:
-        cls = method_class(plan.method)
-    except errors.Unavailable as problem:
-        return Method(name, dict(plan.settings), {}, "", "", keeps=False, reference=False, problem=problem)
-    try:
-        hook = connect(build(cls, plan.settings))
-    except errors.ParameterError as error:
-        raise errors.ParameterError(f"{name}: {error}") from error
-    inner = None
-    if around:
-        own = parameters(method_class(held)).keys()
-        settings = {name: value for name, value in plan.settings.items() if name in own}
-        inner = method_of(dataclasses.replace(plan, method=held, settings=settings))
-    return Method(
-        held=inner,
-        name=name,
-        params=resolve(cls, plan.settings),
-        declared=parameters(cls),
-        version=str(getattr(cls, "version", "1")),
-        source=source_digest(cls),
-        keeps=implements(hook, "save") and implements(hook, "load"),
-        reference=implements(hook, "reveal"),
-        updates=implements(hook, "update"),
-    )
-
-
 def run(plan: Plan, home: Home, watch: Watch, *, again: bool = False) -> dict[str, Any]:
     """The record of `plan`: from the store where an equal run lies there (unless `again`), else of a new execution.
 
     A failure of the method (crash, timeout, out of memory, invalid answer, unavailable dependency) is a record too;
     bad input raises a BenchError before any work starts.
     """
-    method = method_of(plan)
-    task = task_for(plan, home, watch)
-    live = None if plan.live is None else dataclasses.asdict(plan.live)
-    timed = timing.identity(plan.timing, plan.slo_ms)
-    spec = Spec(task.fingerprint, method.name, method.version, method.params, plan.k, plan.seed, timed, live)
-    made = Build(method.source, plan.device, plan.threads or threads.available())
+    prepared = prepare(plan, home, watch)
+    record = None if again else prepared.stored(home.results)
+    if record is None:
+        return carry_out_anew(prepared, home, watch)
+    watch.log(f"{prepared.method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
+    asked_as = {key: prepared.task.about[key] for key in ("dataset", "title")}  # equal content under another name
+    return record | {"task": record["task"] | asked_as}
+
+
+def carry_out_anew(prepared: Prepared, home: Home, watch: Watch) -> dict[str, Any]:
+    """The record of a new execution, whatever the store has."""
     store = Store(home.results)
-    if not again:
-        for record in store.executions(spec.id)[::-1]:
-            if _answers(record, made, plan):
-                watch.log(f"{method.name}: answered from the store, {record['run_id']} (--again runs it anew)")
-                asked_as = {key: task.about[key] for key in ("dataset", "title")}  # equal content under another name
-                return record | {"task": record["task"] | asked_as}
-    with store.execution(spec.id) as folder:
-        _execute(Execution(plan, home, watch, method, task, spec, made, folder))
-    return store.find(f"{spec.id}/{folder.name.rpartition('-')[2]}")
-
-
-def _answers(record: dict[str, Any], made: Build, plan: Plan) -> bool:
-    """Whether an earlier execution stands for a new one: it went well, with the same source, device and threads, and
-    was measured at every depth that is asked for."""
-    measured = all(f"recall@{k}" in record["metrics"] for k in plan.ks)
-    return record["status"] == "ok" and measured and bool(record["provenance"]["build"] == dataclasses.asdict(made))
+    with store.execution(prepared.spec.id) as folder:
+        known = {field.name: getattr(prepared, field.name) for field in dataclasses.fields(prepared)}
+        _execute(Execution(**known, home=home, watch=watch, folder=folder))
+    return store.find(f"{prepared.spec.id}/{folder.name.rpartition('-')[2]}")
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
-    """One carrying-out of a spec, writing into `folder`."""
+class Execution(Prepared):
+    """One carrying-out of a prepared run, writing into `folder`."""
 
-    plan: Plan
     home: Home
     watch: Watch
-    method: Method
-    task: Task
-    spec: Spec
-    build: Build
     folder: Path
 
 
 def _execute(this: Execution) -> None:
-    record = _header(this)
-    try:
-        if this.method.problem is not None:
-            raise this.method.problem
-        catalogs = _catalogs(this)
-        temporary = begin(this.home.cache / "scratch", this.spec.id)
+    record = header(this)
+    with Clock() as clock:
         try:
-            record["phases"], measured = _phases(this, temporary)
-            record |= measured
-            this.watch.stage("metrics")
-            record |= judge(this.task, catalogs, this.plan, temporary / "out", this.folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        if record["work"]:
-            of_items = record["work"]["unit"] == "items scored"  # another unit is no share of the catalog
-            scorable = len(catalogs.after.candidates()) + len(catalogs.removed)  # an item that left may still lead on
-            record["work"]["share"] = record["work"]["mean"] / max(1, scorable) if of_items else None
-        record["status"] = "ok"
-    except (errors.BenchError, OSError) as error:
-        record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")
-        record["error"] = _said(error, this.home)
-        record["traceback"] = "\n".join(getattr(error, "__notes__", [])) or traceback.format_exc()
+            _fill(record, this)
+            record["status"] = "ok"
+        except (errors.BenchError, OSError) as error:
+            record["status"] = next((status for kind, status in STATUS.items() if isinstance(error, kind)), "failed")
+            record["error"] = _said(error, this.home)
+            record["traceback"] = "\n".join(getattr(error, "__notes__", [])) or traceback.format_exc()
+    record["wall_seconds"] = clock.seconds
     results.write(this.folder, record)
+
+
+def _fill(record: dict[str, Any], this: Execution) -> None:
+    """Carry out the phases and judge their answers."""
+    if this.method.problem is not None:
+        raise this.method.problem
+    catalogs = _catalogs(this)
+    temporary = begin(this.home.cache / "scratch", this.spec.id)
+    try:
+        record |= _phases(this, temporary, record["phases"])
+        this.watch.stage("metrics")
+        record |= judge(this.task, catalogs, this.plan, temporary / "out", this.folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    if record["work"]:
+        of_items = record["work"]["unit"] == "items scored"  # another unit is no share of the catalog
+        scorable = len(catalogs.after.candidates()) + len(catalogs.removed)  # an item that left may still lead on
+        record["work"]["share"] = record["work"]["mean"] / max(1, scorable) if of_items else None
 
 
 def _catalogs(this: Execution) -> Change:
@@ -180,15 +118,14 @@ def _said(error: Exception, home: Home) -> str:
     return str(error)
 
 
-def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What each phase took, and what the query phase measured."""
+def _phases(this: Execution, temporary: Path, phases: dict[str, Any]) -> dict[str, Any]:
+    """What the query phase measured; `phases` receives what each took, of a run that fails those before."""
     (temporary / "out").mkdir()
     load: dict[str, str] = {}
     asked = ["query"] if this.plan.live is None else ["update", "query"]
-    phases: dict[str, Any] = {}
     if this.method.keeps:
         for phase in ("train", "index"):
-            final = _shelf(this, phase)
+            final = this.artifact(phase, this.home.shelf)
             unfinished = final.with_name(f"{final.name}.unfinished")  # guarded by the artifact's lock
 
             def make(state: Path, phase: str = phase, unfinished: Path = unfinished) -> dict[str, Any]:
@@ -202,38 +139,23 @@ def _phases(this: Execution, temporary: Path) -> tuple[dict[str, Any], dict[str,
                         shutil.rmtree(unfinished, ignore_errors=True)
                 return measured
 
-            state, phases[phase] = artifacts.obtain(final, make, this.watch.log)
+            state, phases[phase] = artifacts.obtain(final, make, this.watch.log, this.home.elsewhere)
             shutil.rmtree(unfinished, ignore_errors=True)
             load[phase] = str(state)
         job = _job(this, temporary, asked, load, {})
         if this.plan.live is None:  # else the catalog is no longer the one that was indexed
-            job = dataclasses.replace(job, oracle=str(final / f"oracle-{this.spec.k}-{this.spec.seed}.npz"))
+            job = dataclasses.replace(job, oracle=str(this.oracle(this.home.shelf)))
     else:
         job = _job(this, temporary, ["train", "index", *asked], {}, {})
     measured = carry_out(job, this.folder, this.plan.limits, this.watch)
-    for phase in job.phases:
+    for phase in (*(["load"] if job.load else []), *job.phases):
         phases[phase] = {**measured.pop(phase), "artifact_bytes": None, "cached": False}
-    return phases, measured
-
-
-def _shelf(this: Execution, phase: str) -> Path:
-    """Where what a phase leaves is kept: of training, where the method that is held keeps it."""
-    method, spec = this.method, this.spec
-    while phase == "train" and method.held is not None:
-        method = method.held
-        spec = dataclasses.replace(spec, method=method.name, version=method.version, params=method.params)
-    build = dataclasses.replace(this.build, source=method.source)
-    key = artifact_key(spec, build, method.declared, phase)
-    return this.home.cache / "artifacts" / method.name.replace(":", "-") / f"{phase}-{key}"
+    return measured
 
 
 def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, str], save: dict[str, str]) -> Job:
-    around, source = parted(this.plan.method)
-    if ".py:" in source:
-        path, _, attribute = source.rpartition(":")
-        source = f"{Path(path).resolve()}:{attribute}"
     return Job(
-        method=around + source,
+        method=located(this.plan.method),
         params=this.method.params,
         task=str(this.task.folder),
         phases=phases,
@@ -248,7 +170,17 @@ def _job(this: Execution, temporary: Path, phases: list[str], load: dict[str, st
         timing=list(timing.modes(this.plan.timing, this.plan.device)),
         slo_ms=this.plan.slo_ms,
         live=this.spec.live,
+        energy=this.plan.energy,
     )
+
+
+def located(method: str) -> str:
+    """A method as a worker finds it, whose folder is another: the path of a file made absolute."""
+    around, held = parted(method)
+    if ".py:" not in held:
+        return method
+    path, _, attribute = held.rpartition(":")
+    return f"{around}{Path(path).resolve()}:{attribute}"
 
 
 def blank(plan: Plan) -> dict[str, Any]:
@@ -267,6 +199,7 @@ def blank(plan: Plan) -> dict[str, Any]:
         "metrics": {},
         "validation": {},
         "oracle": None,
+        "oracle_seconds": None,
         "work": None,
         "latency_ms": None,
         "told": None,
@@ -274,13 +207,27 @@ def blank(plan: Plan) -> dict[str, Any]:
         "load": None,
         "device": None,
         "competing_cores": None,
+        "wall_seconds": None,
         "phases": {},
         "machine": machine.describe() | {"processor": processor()},
         "provenance": {},
     }
 
 
-def _header(this: Execution) -> dict[str, Any]:
+def _asked(plan: Plan) -> dict[str, Any]:
+    """What a plan says that the rest of its record does not."""
+    return {
+        "method": plan.method,
+        "data": None if plan.data is None else str(plan.data),
+        "columns": None if plan.columns is None else dict(plan.columns),
+        "eligible": None if plan.eligible is None else str(plan.eligible),
+        "ks": list(plan.ks),
+        "slo_ms": plan.slo_ms,
+    }
+
+
+def header(this: Execution) -> dict[str, Any]:
+    """A record's beginning: what is run on which task, and where."""
     about = this.task.about
     return blank(this.plan) | {
         "run_id": f"{this.spec.id}/{this.folder.name.rpartition('-')[2]}",
@@ -310,6 +257,7 @@ def _header(this: Execution) -> dict[str, Any]:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "build": dataclasses.asdict(this.build),
             "device": this.plan.device,
+            "asked": _asked(this.plan),
             **machine.git_state(Path(__file__).parent),
         },
     }

@@ -20,9 +20,14 @@ REQUEST_BLOCK, ITEM_BLOCK = 128, 8192
 CHECKED = 4  # requests that are scored anew before an earlier run's answers are believed
 
 
+def sample_size(requests: int, candidates: int) -> int:
+    """How many requests the oracle answers: all, or min(all, max(500, 5e8 / candidates)) of them."""
+    return min(requests, max(LEAST_REQUESTS, int(SCORES / max(1, candidates))))
+
+
 def sample(requests: int, catalog: Catalog, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Sorted rows of the requests that the oracle answers: all, or min(all, max(500, 5e8 / items)) of them."""
-    size = min(requests, max(LEAST_REQUESTS, int(SCORES / max(1, len(catalog.candidates())))))
+    """Sorted rows of the requests that the oracle answers: as many as `sample_size` says."""
+    size = sample_size(requests, len(catalog.candidates()))
     return np.sort(rng.choice(requests, size, replace=False)) if size < requests else np.arange(requests)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import math
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from bench.context import Context
 from bench.data.tables import Catalog, Requests
 from bench.data.task import PARTS, Task
 from bench.errors import Unavailable
+from bench.measure import latency
 from bench.measure.clock import Clock
+from bench.measure.energy import Energy
 from bench.measure.memory import peak_rss_bytes, reset_peak
 from bench.run import oracle
 from bench.run.answers import check
@@ -29,9 +32,12 @@ from bench.run.live import change
 from bench.run.plan import Live
 from bench.run.resume import Unfinished
 from bench.run.timed import timed
+from bench.run.turn import take_turns
 from bench.run.worker import Events, forbid
 
-STREAMS = {"train": 1, "index": 2, "query": 3, "oracle": 4, "update": 5}
+ENERGY_SECONDS = 5.0  # the least that serving is watched for: codecarbon looks once a second
+# Random numbers of a seed; 6 is bench.run.live's. Turns ask as the query phase does.
+STREAMS = {"train": 1, "index": 2, "query": 3, "turns": 3, "oracle": 4, "update": 5, "load": 7}
 
 
 def carry_out(job: Job, events: Events) -> None:
@@ -43,9 +49,8 @@ def carry_out(job: Job, events: Events) -> None:
     method = params.build(cls, job.params)
     hook = connect(method)
     catalogs = change(task, None if job.live is None else Live(**job.live), job.seed)
-    for phase, folder in job.load.items():
-        if folder:
-            hook.load(folder=Path(folder), phase=phase, context=_context(job, phase, events))
+    if job.load:
+        _load(job, hook, events)
     for phase in job.phases:
         if phase != "train":
             readable.clear()
@@ -60,7 +65,11 @@ def carry_out(job: Job, events: Events) -> None:
         if phase == "query":
             _query(job, task, catalogs.after, hook, cls, context, events)
             continue
-        with Clock(before) as clock:
+        if phase == "turns":
+            alone = _context(job, phase, events, alone=True)
+            take_turns(job, hook, task.requests("test"), catalogs.after, context, alone, sys.stdin, events)
+            continue
+        with Energy(asked=job.energy) as energy, Clock(before) as clock:
             milestones = _Milestones(clock)
             context = dataclasses.replace(context, milestone=milestones)
             if phase == "train":
@@ -73,11 +82,21 @@ def carry_out(job: Job, events: Events) -> None:
         peak = peak_rss_bytes()
         if job.save.get(phase):
             hook.save(folder=Path(job.save[phase]), phase=phase)
-        measured: dict[str, Any] = {**clock.times, "peak_rss_bytes": peak}
+        measured: dict[str, Any] = {**clock.times, "peak_rss_bytes": peak, **energy.told}
         measured |= {"resumed_after_seconds": before} if before else {}
         measured |= {"milestones": milestones.passed} if milestones.passed else {}
         events.send("measured", values={phase: measured})
         shutil.rmtree(context.scratch, ignore_errors=True)
+
+
+def _load(job: Job, hook: Any, events: Events) -> None:
+    """Bring back what earlier phases left, measured as a phase of its own where what follows is to serve."""
+    reset_peak()
+    with Clock() as clock:
+        for phase, folder in job.load.items():
+            hook.load(folder=Path(folder), phase=phase, context=_context(job, phase, events))
+    if "query" in job.phases:
+        events.send("measured", values={"load": {**clock.times, "peak_rss_bytes": peak_rss_bytes()}})
 
 
 def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context: Context, events: Events) -> None:
@@ -103,22 +122,35 @@ def _query(job: Job, task: Task, catalog: Catalog, hook: Any, cls: type, context
     values: dict[str, Any] = {"work": _work(answers["test"], cls)}
     if job.timing:
         alone = _context(job, "query", events, alone=True)
-        values |= timed(job, hook, requests, context, alone, events)
+        arrivals = np.random.default_rng([job.seed, STREAMS["load"]])
+        values |= timed(job, hook, requests, context, alone, arrivals, events)
     values["query"] = {**clock.times, "peak_rss_bytes": peak_rss_bytes()}
     values["query"] |= {"milestones": milestones.passed} if milestones.passed else {}
+    if job.energy:
+        values["query"] |= _serving_energy(job, hook, requests, context, events)
     events.send("measured", values=values)
     if implements(hook, "score"):
         events.send("stage", name="oracle")
         rows = oracle.sample(len(requests), catalog, np.random.default_rng([job.seed, STREAMS["oracle"]]))
         asked = requests.take(rows)
-        best = (
-            oracle.exact_top_once(Path(job.oracle), hook.score, asked, catalog, job.k, context)
-            if job.oracle
-            else oracle.exact_top(hook.score, asked, catalog, job.k, context)
-        )
+        with Clock() as clock:
+            best = (
+                oracle.exact_top_once(Path(job.oracle), hook.score, asked, catalog, job.k, context)
+                if job.oracle
+                else oracle.exact_top(hook.score, asked, catalog, job.k, context)
+            )
+        events.send("measured", values={"oracle_seconds": clock.seconds})
         np.save(out / "oracle_rows.npy", rows)
         np.save(out / "oracle_ids.npy", best.ids)
     shutil.rmtree(context.scratch, ignore_errors=True)
+
+
+def _serving_energy(job: Job, hook: Any, requests: Requests, context: Context, events: Events) -> dict[str, Any]:
+    """The energy of answering all requests in a call, over and over, and how many those were."""
+    events.send("stage", name="energy")
+    with Energy(asked=True) as energy:
+        calls = latency.batch(hook.query, requests, job.k, context, least=1, seconds=ENERGY_SECONDS)
+    return {"energy": {**energy.told["energy"], "requests": len(calls) * len(requests)}}
 
 
 def _context(job: Job, phase: str, events: Events, alone: bool = False) -> Context:

@@ -5,20 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.data.conventions import Conventions
 from bench.errors import UsageError
 from bench.run.timing import SLO_MS
 
 
+class Elsewhere(Protocol):
+    """A place beyond this machine, for artifacts and executions."""
+
+    def fetch(self, final: Path) -> None:
+        """Bring the artifact `final` into the cache if it is there and not here, whole or not at all."""
+
+    def offer(self, final: Path) -> None:
+        """Put an artifact that was made here there."""
+
+    def offer_run(self, folder: Path) -> None:
+        """Put an execution there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where results, prepared data with artifacts, and raw data lie."""
+    """Where results, prepared data, and raw data lie; artifacts: what was trained and built, None for in the cache;
+    elsewhere: what other machines have made."""
 
     results: Path
     cache: Path
     data_root: Path | None = None
+    artifacts: Path | None = None
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def shelf(self) -> Path:
+        """Where artifacts lie."""
+        return self.artifacts or self.cache / "artifacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +78,8 @@ class Plan:
     dataset: "movielens-1m" or "synthetic:items=1000,seed=3", unless `data` names a file; protocol: "next-item" or
     "user-holdout:users=500", "" for the data set's own; method: an installed name or "path.py:Class"; ks: the depths
     of the metrics, the largest is the number of items a request asks for; threads: 0 for all cores; timing: modes of
-    bench.run.timing joined by "+", or "none"; slo_ms: the bound of the mode "load"; live: through `update`, None for an
-    index over the whole query catalog.
+    bench.run.timing joined by "+", or "none"; slo_ms: the bound of the mode "load"; energy: that of each phase is
+    measured too; live: through `update`, None for an index over the whole query catalog.
     """
 
     method: str
@@ -76,9 +97,18 @@ class Plan:
     threads: int = 0
     timing: str = "single+batch"
     slo_ms: float = SLO_MS
+    energy: bool = False
     limits: Limits = field(default_factory=Limits)
 
     @property
     def k(self) -> int:
         """Items asked for a request."""
         return max(self.ks)
+
+    @property
+    def name(self) -> str:
+        """The method, and what is set of it: "dvf scorer=inner", "mine.py:LSH bits=12 seed=1"."""
+        seed = {"seed": self.seed} if self.seed else {}
+        return " ".join(
+            [Path(self.method).name, *(f"{key}={value}" for key, value in {**self.settings, **seed}.items())]
+        )

@@ -1,4 +1,4 @@
-"""Run one job in a fresh process: pass its progress on, hold its limits, and leave nothing behind."""
+"""Jobs in fresh processes: pass their progress on, hold their limits, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
 from bench import errors
+from bench.measure.energy import ENVIRONMENT
 from bench.measure.memory import anonymous_bytes
 from bench.measure.threads import environment
 from bench.run.job import Job
@@ -36,11 +38,45 @@ class Watch(Protocol):
         """Something that a person should read once."""
 
 
-def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str, Any]:
-    """The worker's measurements; raises WorkerCrashed, WorkerTimeout, WorkerMemory or what the worker raised.
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process at work on a job, and the pipe that it speaks into."""
 
-    `folder` receives the job file and `log.txt`, to which everything that the worker prints is appended. However this
-    call ends, the worker and its children have ended too.
+    process: subprocess.Popen[bytes]
+    voice: int
+    name: str
+    folder: Path
+    limits: Limits
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What it tells until it ends; raises WorkerCrashed, WorkerTimeout, WorkerMemory or what the worker raised."""
+        for event in _events(self.voice, self.process, self.name, self.limits):
+            if event["event"] == "failed":
+                raise failure(event)
+            yield event
+        if self.process.wait() != 0:
+            raise errors.WorkerCrashed(_epitaph(self.name, self.process.returncode, self.folder))
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Its answer to a question, of a worker opened with a pipe as its standard input; raises as `events` does."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # its events say why it is gone
+                self.process.stdin.write(json.dumps(question).encode() + b"\n")
+                self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next event "answer"; the time limit is of the wait for it."""
+        for event in self.events():
+            if event["event"] == "answer":
+                return event
+        raise errors.WorkerCrashed(_epitaph(self.name, 0, self.folder))
+
+
+@contextlib.contextmanager
+def opened(job: Job, folder: Path, limits: Limits, stdin: int = subprocess.DEVNULL) -> Iterator[Worker]:
+    """A worker that begins its job. `folder` receives the job file and `log.txt`, to which everything that the worker
+    prints is appended. However the block ends, the worker and its children have ended too.
     """
     name = "+".join(job.phases)
     path = folder / f"job-{name}.json"
@@ -49,17 +85,26 @@ def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str,
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.run.worker", str(path), str(write), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=log,
             stderr=log,
             pass_fds=(write,),
             start_new_session=True,  # Ctrl-C reaches the harness alone, which ends the whole group
-            env={**os.environ, **environment(job.threads)},
+            env={**os.environ, **environment(job.threads), **ENVIRONMENT},
         )
     os.close(write)
-    measured: dict[str, Any] = {}
     try:
-        for event in _events(read, process, name, limits):
+        yield Worker(process, read, name, folder, limits)
+    finally:
+        os.close(read)
+        _end(process)
+
+
+def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str, Any]:
+    """The worker's measurements; raises as `Worker.events` does."""
+    measured: dict[str, Any] = {}
+    with opened(job, folder, limits) as worker:
+        for event in worker.events():
             kind = event.pop("event")
             if kind == "stage":
                 watch.stage(event["name"])
@@ -67,13 +112,6 @@ def carry_out(job: Job, folder: Path, limits: Limits, watch: Watch) -> dict[str,
                 watch.progress(event["done"], event["total"], event["note"])
             elif kind == "measured":
                 measured.update(event["values"])
-            elif kind == "failed":
-                raise failure(event)
-        if process.wait() != 0:
-            raise errors.WorkerCrashed(_epitaph(name, process.returncode, folder))
-    finally:
-        os.close(read)
-        _end(process)
     return measured
 
 
@@ -130,4 +168,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the worker's whole session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
     process.wait()

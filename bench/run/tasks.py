@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bench.data.cards import Card, find_card
 from bench.data.dataset import Dataset, load_dataset, load_file
 from bench.data.freezing import prepare_task
@@ -15,8 +17,11 @@ DEFAULT_PROTOCOL = "user-holdout"
 INDEX_ONLY = "nearest"  # of data sets of vectors
 
 
-def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
-    """The prepared task, from the cache where it lies there; raises DataError or ProtocolError naming the mend."""
+def task_for(plan: Plan, home: Home, watch: Watch, share: float = 1.0, tasks: Path | None = None) -> Task:
+    """The prepared task, from the cache where it lies there; raises DataError or ProtocolError naming the mend.
+
+    share: of the task, below 1 for a pilot; tasks: the cache that it goes to, where it is another than `home.cache`.
+    """
     if plan.protocol:
         parse(plan.protocol)  # a bad name is refused before the data are touched
     card = find_card(plan.dataset) if plan.data is None else None
@@ -31,11 +36,14 @@ def task_for(plan: Plan, home: Home, watch: Watch) -> Task:
             data_root=home.data_root,
             eligible=plan.eligible,
             progress=watch.progress,
+            share=share,
+            tasks=tasks,
         )
     dataset = dataset_for(plan, home, watch)
     protocol = protocol_for(plan.protocol, dataset)
     watch.stage("prepare", f"{dataset.title}, {protocol.name}")
-    return prepare_task(dataset, protocol, plan.conventions, cache=home.cache, eligible=plan.eligible)
+    cache = tasks or home.cache
+    return prepare_task(dataset, protocol, plan.conventions, cache=cache, eligible=plan.eligible, share=share)
 
 
 def protocol_for(text: str, dataset: Dataset) -> Protocol:

@@ -20,11 +20,18 @@ from bench.run.job import Job
 from bench.run.worker import Events
 from bench.store.columns import TIMINGS, Repetitions, write_timings
 
-LOAD = 6  # the stream of random numbers that arrivals are drawn from
 
-
-def timed(job: Job, hook: Any, requests: Requests, context: Context, alone: Context, events: Events) -> dict[str, Any]:
-    """What the job's modes say, for the record; context is of all threads, `alone` of one."""
+def timed(
+    job: Job,
+    hook: Any,
+    requests: Requests,
+    context: Context,
+    alone: Context,
+    arrivals: np.random.Generator,
+    events: Events,
+) -> dict[str, Any]:
+    """What the job's modes say, for the record; context is of all threads, `alone` of one; arrivals: random numbers
+    of the mode "load"."""
     found: dict[str, Any] = {}
     kept: list[Repetitions] = []
     with Competing() as competing:
@@ -44,13 +51,12 @@ def timed(job: Job, hook: Any, requests: Requests, context: Context, alone: Cont
             kept.append(Repetitions("single", calls.rows, calls.nanoseconds / 1e9))
         if "load" in job.timing:
             events.send("stage", name="load")
-            rng = np.random.default_rng([job.seed, LOAD])
-            load = highest_rate(hook.query, requests, job.k, _quiet(context), job.slo_ms, rng)
+            load = highest_rate(hook.query, requests, job.k, quiet(context), job.slo_ms, arrivals)
             found["load"] = load.as_dict()
         if "device" in job.timing:
             events.send("stage", name="device")
             spent = latency.batch(hook.query, requests, job.k, context)
-            calls = latency.closed_loop(hook.query, connect(Floor()).query, requests, job.k, _quiet(context))
+            calls = latency.closed_loop(hook.query, connect(Floor()).query, requests, job.k, quiet(context))
             kept.append(Repetitions("device batch", np.full(len(spent), -1, np.int32), spent))
             kept.append(Repetitions("device", calls.rows, calls.nanoseconds / 1e9))
             found["device"] = {"latency_ms": _said(calls), "throughput_qps": _per_second(requests, spent)}
@@ -71,7 +77,7 @@ def _said(calls: latency.Calls) -> dict[str, float] | None:
     return {**latency.summary(calls.nanoseconds), "floor_p50": floor, "calls": len(calls.rows)}
 
 
-def _quiet(context: Context) -> Context:
+def quiet(context: Context) -> Context:
     """A context that shows no progress: a call that draws is no longer the method's."""
     return dataclasses.replace(context, progress=lambda done, total, note="": None)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.answer import Answer
 from bench.data.ragged import Ragged
 
-TIMINGS = "timing.parquet"
+REQUESTS, TIMINGS = "requests.parquet", "timing.parquet"
 
 
 def write_requests(path: Path, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
@@ -77,9 +77,9 @@ def read_timings(path: Path, mode: str) -> tuple[NDArray[np.int32], NDArray[np.f
     return table["request"].to_numpy().astype(np.int32), table["seconds"].to_numpy()
 
 
-def read_requests(folder: Path, part: str = "test") -> pa.Table:
-    """The per-request columns of one part of an execution."""
-    table = pq.read_table(folder / "requests.parquet")
+def read_requests(path: Path, part: str = "test") -> pa.Table:
+    """The per-request columns of one part, from an execution's folder or the file itself."""
+    table = pq.read_table(path / REQUESTS if path.is_dir() else path)
     return table.filter(pa.compute.equal(table["part"], part))
 
 

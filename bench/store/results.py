@@ -1,7 +1,8 @@
 """Results on disk: `runs/<spec>/<execution>/` with result.json, requests.parquet, answers.parquet, timing.parquet
 (every repetition) and log.txt.
 
-A folder may also hold published results, `records.jsonl`: one record a line, without answers, to be listed and drawn.
+A folder may also hold published results, `records.jsonl`: one record a line, to be listed, drawn and held against new
+runs; what each request contributed then lies in runs/<spec id>-<execution id>.requests.parquet, where it is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,10 @@ class Store:
         ]
         return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
+    def text(self, run_id: str) -> str:
+        """The result of an execution, as it is written."""
+        return (self.runs / run_id / "result.json").read_text(encoding="utf-8")
+
     def records(self) -> list[dict[str, Any]]:
         """The result of every execution, oldest first."""
         return [read(folder) for folder in self.folders()]
@@ -91,16 +96,12 @@ class Store:
         """The folder of the run that `run` names: "latest", a run id, or the beginning of its spec ("3f2a", the newest
         execution) or of both its parts ("3f2a/2026").
         """
-        folders = self.folders()
-        spec, _, stamp = run.partition("/")
-        matches = [one for one in folders if one.parent.name.startswith(spec) and one.name.startswith(stamp)]
-        matches = folders[-1:] if run == LATEST else matches
-        if not matches:
-            raise UnknownName("run", run, [LATEST, *map(run_id, folders[-10:])] if folders else [])
-        specs = {folder.parent.name for folder in matches}
-        if len(specs) > 1:
-            raise StoreError(f"{run!r} begins the names of several runs: {', '.join(sorted(map(run_id, matches)))}")
-        return matches[-1]
+        return self.runs / _named(run, [run_id(folder) for folder in self.folders()])
+
+    def file(self, run: str, name: str) -> Path | None:
+        """Where the file `name` of the run with the id `run` lies, of an execution or beside published results."""
+        places = (self.runs / run / name, self.runs / f"{stem_of(run)}.{name}")
+        return next((path for path in places if path.is_file()), None)
 
     def short_ids(self) -> dict[str, str]:
         """Of every run id the shortest text that `folder` takes for it, of its spec SHORT characters at least."""
@@ -114,8 +115,11 @@ class Store:
         return found
 
     def find(self, run: str) -> dict[str, Any]:
-        """The result that `run` names (see `folder`)."""
-        return read(self.folder(run))
+        """The result that `run` names (see `folder`), of an execution or a published one."""
+        published = {str(record["run_id"]): record for record in self._published()}
+        name = _named(run, sorted({*published, *map(run_id, self.folders())}, key=lambda one: one.rpartition("/")[2]))
+        folder = self.runs / name
+        return read(folder) if (folder / "result.json").is_file() else published[name]
 
     def frame(self) -> pd.DataFrame:
         """One row a result, nested keys joined by dots: `metrics.recall@50.value`, `method.name`."""
@@ -138,6 +142,23 @@ def _beginnings(names: Iterable[str], least: int) -> dict[str, str]:
 def run_id(folder: Path) -> str:
     """The name of the execution in `folder`: "<spec>/<execution>"."""
     return f"{folder.parent.name}/{folder.name}"
+
+
+def _named(run: str, known: Sequence[str]) -> str:
+    """The one of the run ids, oldest first, that `run` names."""
+    spec, _, stamp = run.partition("/")
+    matches = [one for one in known if one.startswith(spec) and one.partition("/")[2].startswith(stamp)]
+    matches = list(known[-1:]) if run == LATEST else matches
+    if not matches:
+        raise UnknownName("run", run, [LATEST, *known[-10:]] if known else [])
+    if len({one.partition("/")[0] for one in matches}) > 1:
+        raise StoreError(f"{run!r} begins the names of several runs: {', '.join(sorted(matches))}")
+    return matches[-1]
+
+
+def stem_of(run: str) -> str:
+    """A run id as a published file's name: "0e194f9f0db15c5a/20261123T223733.085002" without slash and dot."""
+    return run.replace("/", "-").replace(".", "")
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import cli
+from bench.run.turns import ROUNDS, Course
 from bench.store import results
+from bench.store.columns import Repetitions
 from bench.store.results import Store
+from bench.store.turns import Turn
 
 
 def measure(value: float) -> dict[str, float]:
@@ -83,10 +88,22 @@ def make_failure(name: str = "ease", status: str = "memory", error: str = "train
     return make_record(name, status=status, error=error, throughput_qps=None, **empty)
 
 
+def make_turns(seconds: dict[str, float], course: Course) -> list[Turn]:
+    """Turns of nine calls, by label its seconds a request give or take a hundredth."""
+    rng, turns = np.random.default_rng(course.seed), []
+    for start, label, each, kind in itertools.product(range(course.starts), seconds, range(ROUNDS), course.kinds):
+        rows = np.full(9, -1, np.int32) if kind == "batch" else np.arange(9, dtype=np.int32)
+        asked = course.requests if kind == "batch" else 1
+        spent = asked * seconds[label] * rng.lognormal(0, 0.01, 9)
+        turns.append(Turn(label, start, each, 0, 0.5, Repetitions(kind, rows, spent)))
+    return turns
+
+
 @pytest.fixture
 def made() -> SimpleNamespace:
-    """Makers of records: finished(name, recall, **changes), bound(recall), failure(name, status, error)."""
-    return SimpleNamespace(finished=make_record, bound=make_bound, failure=make_failure)
+    """Makers of records: finished(name, recall, **changes), bound(recall), failure(name, status, error); and of
+    turns(seconds by label, course)."""
+    return SimpleNamespace(finished=make_record, bound=make_bound, failure=make_failure, turns=make_turns)
 
 
 @pytest.fixture

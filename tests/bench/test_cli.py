@@ -31,14 +31,26 @@ def test_help_teaches_with_examples(call):
     code, out, _ = call("--help")
     assert code == 0
     assert "bench run --method dvf" in out
-    for command in ("run", "sweep", "results", "inspect", "compare", "data", "list", "show", "doctor"):
+    for command in ("run", "plan", "sweep", "time", "results", "inspect", "compare", "data", "list", "show", "doctor"):
         assert f" {command} " in out
     assert "--plugin ./mine.py:LSH" in call("run", "--help")[1]
 
 
 @pytest.mark.parametrize(
     "words",
-    [["data"], ["data", "audit"], ["results"], ["inspect"], ["compare"], ["list"], ["show"], ["sweep"], ["doctor"]],
+    [
+        ["data"],
+        ["data", "audit"],
+        ["results"],
+        ["inspect"],
+        ["compare"],
+        ["list"],
+        ["show"],
+        ["plan"],
+        ["sweep"],
+        ["time"],
+        ["doctor"],
+    ],
 )
 def test_every_command_has_a_help_page(call, words):
     code, out, _ = call(*words, "--help")
@@ -253,6 +265,16 @@ def test_a_search_reports_the_chosen_trial_of_each_method(call, fake_run, tmp_pa
     assert len(fake_run) == 6
     assert "item_cf: 3 of 3 trials" in out
     assert out.count("finds .300") == 2
+
+
+def test_a_sweep_without_time_left_says_what_is_left_and_how_to_go_on(call, fake_run, tmp_path):
+    (tmp_path / "s.toml").write_text("budget = 3600\n[[methods]]\nname = 'item_cf'\n[[methods]]\nname = 'popularity'\n")
+    code, _, err = call("sweep", "s.toml", "--budget", "0")
+    assert code == 3 and not fake_run
+    assert "0 done, 2 left (item_cf, popularity). The same command goes on from here." in err
+    code, out, err = call("sweep", "s.toml")  # the suite's own hour
+    assert code == 0 and len(fake_run) == 2
+    assert "0 of 2 runs done" in err and "popularity finds" in out
 
 
 def test_a_dry_run_lists_and_runs_nothing(call, fake_run, tmp_path, stored):

@@ -89,6 +89,31 @@ def test_a_search_has_the_same_budget_for_every_method_and_leaves_alone_what_is_
     assert all(plan.settings["shrink"] == 5 for plan in cf.plans())
 
 
+def test_a_search_may_halve_methods_whose_training_is_told_how_long_to_take(tmp_path):
+    text = """
+        budget = 5400
+        [search]
+        trials = 9
+        halving = 3
+        [[methods]]
+        name = "ease"
+        [[methods]]
+        name = "two_tower"
+        [[methods]]
+        name = "two_tower"
+        set = { seconds = 60.0 }
+        [[methods]]
+        name = "two_tower"
+        set = { seconds = 0.0 }
+        """
+    suite = load_suite(write(tmp_path, text))
+    assert suite.budget == 5400
+    assert [(one.halves, one.training) for one in suite.searches] == [
+        (False, 0.0), (True, 600.0), (True, 60.0), (True, float("inf")),
+    ]  # fmt: skip
+    assert not load_suite(write(tmp_path, text.replace("halving = 3", ""))).searches[1].halves
+
+
 def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
     suite = load_suite(write(tmp_path, '[[methods]]\nname = "./mine.py:LSH"'))
     assert suite.plans[0].method == str(tmp_path / "mine.py:LSH")
@@ -110,6 +135,10 @@ def test_a_plugin_file_is_looked_for_beside_the_suite(tmp_path):
         ("[search]\ntrials = 0\n[[methods]]\nname = 'ease'", UsageError, "above 0"),
         ("[conventions]\nseen = 'no'\n[[methods]]\nname = 'ease'", ParameterError, r"\[conventions\]: .*filtered"),
         ("[conventions]\nsen = 'no'\n[[methods]]\nname = 'ease'", UnknownName, r"\[conventions\]: .*'seen'"),
+        ("budget = 0\n[[methods]]\nname = 'ease'", UsageError, "budget = 0 seconds"),
+        ("[search]\nhalving = 1\n[[methods]]\nname = 'ease'", UsageError, "halving = 1 should be 2 or more"),
+        ("[search]\nhalving = 2\n[[methods]]\nname = 'two_tower'\nrange = { seconds = [1.0, 2.0] }", UsageError,
+         "halving gives two_tower its seconds"),
         ("timeout = 0\n[[methods]]\nname = 'ease'", UsageError, "limit of 0 seconds"),
         ("live = true\nremove = 2\n[[methods]]\nname = 'ease'", UsageError, "no share"),
         ("[[methods]]\nname = 'popularity'\n[[methods]]\nname = 'item_cf'\nset = { shrink = -1 }", ParameterError,
@@ -239,3 +268,26 @@ def test_a_search_draws_nothing_that_the_exact_back_end_does_not_read():
 def test_the_suites_share_trainings(name, trained, runs):
     plans = load_suite(ROOT / "suites" / f"{name}.toml").plans
     assert (trainings(plans), len(plans)) == (trained, runs)
+
+
+def test_a_method_may_be_run_with_some_of_the_seeds(tmp_path):
+    text = """
+        seeds = [0, 1, 2]
+        datasets = ["synthetic"]
+        [[methods]]
+        name = "item_cf"
+        [[methods]]
+        name = "popularity"
+        seeds = [0]
+        """
+    suite = load_suite(write(tmp_path, text))
+    assert [(plan.method, plan.seed) for plan in suite.plans] == [
+        ("item_cf", 0),
+        ("popularity", 0),
+        ("item_cf", 1),
+        ("item_cf", 2),
+    ]
+    with pytest.raises(
+        UsageError, match=r"seed 4 of \[\[methods\]\] number 2 is none of the suite's seeds, \[0, 1, 2\]"
+    ):
+        load_suite(write(tmp_path, text.replace("seeds = [0]", "seeds = [4]")))

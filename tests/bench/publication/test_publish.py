@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.publication.charts import PARTS, losses
-from bench.publication.entries import Entry, stem_of
+from bench.prices import Prices
+from bench.publication.charts import PARTS, frontiers, losses
+from bench.publication.entries import Entry
+from bench.report.cost import Bill
+from bench.run.plan import Plan
+from bench.run.turn_record import record_of
+from bench.run.turns import Contender, Course
+from bench.store import turns
+from bench.store.results import stem_of
 
 SUITE = """title = "Two baselines <b>"
 datasets = ["synthetic:interactions=20000,items=200"]
@@ -30,7 +37,8 @@ def published(call, tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE, encoding="utf-8")
     code, out, err = call("sweep", "suite.toml", "-q")
     assert code == 0, err + out
-    code, out, err = call("publish", "suite.toml", "--out", "site")
+    (tmp_path / "prices.toml").write_text('currency = "EUR"\ncore_hour = 0.03\n', encoding="utf-8")
+    code, out, err = call("publish", "suite.toml", "--out", "site", "--prices", "prices.toml")
     assert code == 0, err + out
     return tmp_path / "site"
 
@@ -52,7 +60,9 @@ def test_every_number_has_its_record_and_the_page_is_alone(published):
     assert all(f">{recall}</a>" in markup for recall in recalls)
     assert "bayes (bound)" in markup and "neighbours neighbours=5" in markup and "p (Holm)" in markup
     names = {path.name for path in published.rglob("*")}
-    assert {"records.jsonl", "results.md", "results.csv", "results.tex"} <= names
+    assert {"records.jsonl", "results.md", "results.csv", "results.tex", "costs.md", "costs.csv"} <= names
+    assert "What it costs" in markup and "1M req EUR" in markup and "an hour of a core 0.03 EUR" in markup
+    assert "recall@50 against median latency" in markup
     figures = sorted(path.suffix for path in (published / "figures").iterdir())
     assert figures and figures.count(".svg") == figures.count(".png")
 
@@ -66,7 +76,22 @@ def test_published_records_make_a_page_without_paired_tests(call, stored, tmp_pa
     code, _, err = call("publish", "--title", "All")
     assert code == 0, err
     text = (stored.root / "published" / "index.html").read_text(encoding="utf-8")
-    assert "Paired tests" not in text and "item_cf" in text
+    assert "Paired tests" not in text and "measured in turn" not in text and "item_cf" in text
+
+
+def test_times_in_turn_are_on_the_page_with_their_record(call, stored, made, tmp_path):
+    course = Course(("single", "batch"), starts=4, seconds=1, requests=50)
+    contenders = [Contender(one["method"]["name"], Plan(one["method"]["name"]), one) for one in stored.records()]
+    timed = made.turns({"dvf": 0.002, "item_cf": 0.001, "dvf again": 0.002}, course)
+    folder = turns.keep(stored.root, record_of("Two", contenders, "dvf again", course, timed, {}), timed)
+    code, _, err = call("publish")
+    assert code == 0, err
+    page = stored.root / "published" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    assert "Speed, measured in turn" in text and "dvf beside itself" in text and "<td>faster</td>" in text
+    href = f"turns/{folder.name}/record.json"
+    assert f'href="{href}"' in text and (page.parent / href).is_file()
+    assert (page.parent / "turns" / folder.name / turns.CALLS).is_file()
 
 
 def test_the_parts_of_the_loss_add_up(made):
@@ -80,6 +105,35 @@ def test_the_parts_of_the_loss_add_up(made):
     (bounded,) = losses([*entries, Entry("bayes", "bayes", made.bound(0.61), "b", "b")])
     left = [row["share"] for row in bounded.spec["data"]["values"] if row["part"] == PARTS[3]]
     assert left == [pytest.approx(0.16)]
+
+
+def test_frontiers_are_chosen_on_validation_and_show_test(made):
+    """The second has the better test recall at the lower latency, but validation says the opposite."""
+    first, second = made.finished("one", 0.4, latency_ms={"p50": 2.0}), made.finished("two", 0.5, latency_ms={"p50": 1})
+    second["validation"]["recall@50"]["value"] = 0.1
+    entries = [Entry(name, name, one, name, name) for name, one in (("one", first), ("two", second))]
+    chart = next(chart for chart in frontiers(entries) if chart.name == "frontier-p50")
+    points = {row["method"]: row for row in chart.spec["data"]["values"]}
+    assert (points["one"]["on"], points["two"]["on"]) == (True, True)
+    assert points["two"]["recall"] == 0.5
+    assert "on the validation part" in chart.words
+    second["validation"] = {}
+    chart = next(chart for chart in frontiers(entries) if chart.name == "frontier-p50")
+    assert [row["on"] for row in chart.spec["data"]["values"]] == [False, True]
+    assert "on the test part" in chart.words
+
+
+def test_money_is_an_axis_only_where_there_are_prices(made):
+    records = [
+        made.finished(name, recall, throughput_qps=rate) for name, recall, rate in (("a", 0.4, 1e3), ("b", 0.5, 1e2))
+    ]
+    for record in records:
+        record["provenance"] = {"build": {"threads": 2}, "device": "cpu"}
+    entries = [Entry(str(at), str(at), record, "r", "r") for at, record in enumerate(records)]
+    assert "frontier-money" not in {chart.name for chart in frontiers(entries)}
+    priced = frontiers(entries, Bill(1e6, Prices("EUR", core_hour=0.036)))
+    chart = next(chart for chart in priced if chart.name == "frontier-money")
+    assert [row["cost"] for row in chart.spec["data"]["values"]] == pytest.approx([0.02, 0.2])
 
 
 @pytest.fixture

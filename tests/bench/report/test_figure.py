@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 
 from bench import params
 from bench.catalog import method_class
@@ -12,6 +13,8 @@ from bench.data.protocols import describe, parse
 from bench.data.task import Task
 from bench.errors import UnknownName, UsageError
 from bench.report import figure_drawing, figure_words
+from bench.report.figure_curves import COLOURS, MARKERS
+from bench.report.figure_frontier import beaten
 from bench.report.figure_points import gather, measure, table
 from bench.run.lifecycle import run
 from bench.run.plan import Home
@@ -283,6 +286,67 @@ def test_shares_and_metrics_end_at_one(tmp_path, text):
         else:
             assert axes.get_ylim()[1] == 1
             assert axes.get_xlim()[1] == 1
+
+
+def twelve(folder):
+    """Runs of twelve lines, each worse than the one before it on both sides; the first is the cheapest and the best."""
+    methods = "".join(
+        f'[[methods]]\nname = "item_cf"\nlabel = "method number {at}"\nset = {{ shrink = {at}.0 }}\n'
+        "grid = { neighbours = [5, 10] }\n"
+        for at in range(12)
+    )
+    head = '[figure]\nkind = "curve"\nx = "recall@50"\ny = ["latency_ms.p50", "throughput_qps"]\n[[tasks]]\n'
+    suite = suite_of(folder, f'{head}dataset = "synthetic"\nprotocol = "next-item"\n{methods}')
+    records = []
+    for plan in suite.plans:
+        worse, width = plan.settings["shrink"], plan.settings["neighbours"]
+        recall, latency = 0.3 + width / 100 - worse / 200, width * (1 + worse / 10)
+        further = {"latency_ms": {"p50": latency}, "throughput_qps": 1000 / latency}
+        records.append(record_of(plan, recall, validation={"recall@50": {"value": recall}}, **further))
+    return suite, records
+
+
+def test_twelve_lines_differ_and_their_key_fits_the_page(tmp_path):
+    suite, records = twelve(tmp_path)
+    page = figure_drawing.page(gather(suite, fill(tmp_path / "results", records), tmp_path))
+    key = [text for text in page.texts if text.get_text().startswith("method number")]
+    dots = [line for line in page.get_children() if isinstance(line, Line2D)]
+    assert len(key) == len(dots) == 12
+    assert len({(dot.get_color(), dot.get_marker()) for dot in dots}) == 12
+    assert len({dot.get_color() for dot in dots}) == 12
+    boxes = [text.get_window_extent() for text in key]
+    assert all(box.x0 >= 0 and box.x1 <= page.bbox.width for box in boxes)
+    assert all(page.axes[0].get_window_extent().y1 < box.y0 for box in boxes)
+    rows = {round(box.y0) for box in boxes}
+    assert len(rows) > 1
+
+
+def test_the_hundred_and_thirty_second_line_still_looks_like_no_other():
+    pairs = [(COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]) for at in range(132)]
+    assert len(set(pairs)) == 132
+
+
+def test_points_that_others_beat_are_hollow_by_validation(tmp_path):
+    suite, records = twelve(tmp_path)
+    store = fill(tmp_path / "results", records)
+    drawing = gather(suite, store, tmp_path)
+    points = drawing.facets[0].points
+    first = [point.line == "method number 0" for point in points]
+    assert beaten(points, "recall@50", "latency_ms.p50") == [not one for one in first]
+    assert beaten(points, "recall@50", "throughput_qps") == [not one for one in first]
+    assert "hollow" in figure_words.caption(drawing)
+    page = figure_drawing.page(drawing)
+    white = sum(len(line.get_xdata()) for line in page.axes[0].lines if line.get_markerfacecolor() == "white")
+    assert white == first.count(False)
+    records[-1]["validation"]["recall@50"]["value"] = 0.99  # dear, but what validation wants
+    drawing = gather(suite, fill(tmp_path / "again", records), tmp_path)
+    assert not beaten(drawing.facets[0].points, "recall@50", "latency_ms.p50")[-1]
+
+
+def test_nothing_is_beaten_where_a_panel_sets_no_quality_against_a_cost(tmp_path, store):
+    points = gather(suite_of(tmp_path, SUITE), store, tmp_path).facets[0].points
+    assert not any(beaten(points, "work.share", "oracle@50"))
+    assert not any(beaten(points, "params.neighbours", "recall@50"))
 
 
 def test_axes_go_on_beyond_one_for_what_does(tmp_path, store):

@@ -83,6 +83,25 @@ def test_a_terminal_shows_stages_with_their_time_and_leaves_a_line_a_run():
     assert "✓ dvf on synthetic: recall@50 .412 [x] (4.0 s)" in console.file.getvalue()
 
 
+def test_of_several_runs_it_is_said_how_many_are_done_and_the_time_left_counts_down():
+    clock, console = Clock(), Console(file=io.StringIO(), width=100)
+    plain = PlainDisplay(console, clock)
+    plain.whole(0, 1, None)  # a single run
+    plain.whole(0, 3, None)
+    plain.whole(1, 3, 75.0)
+    assert console.file.getvalue().splitlines() == [
+        "0 of 3 runs done · time left not known before the first ends",
+        "1 of 3 runs done · about 1 min 15 s left",
+    ]
+    shown = LiveDisplay(Console(file=io.StringIO(), width=100, force_terminal=True), clock)
+    shown.whole(1, 3, 75.0)
+    shown.begin("dvf on synthetic (2 of 3)")
+    clock.now = 25.0
+    page = Console(file=io.StringIO(), width=100)
+    page.print(shown._render())
+    assert "1 of 3 runs done · about 50 s left" in page.file.getvalue()
+
+
 def test_the_display_suits_the_console():
     assert isinstance(display(Console(file=io.StringIO()), quiet=False), PlainDisplay)
     assert isinstance(display(Console(file=io.StringIO(), force_terminal=True), quiet=False), LiveDisplay)

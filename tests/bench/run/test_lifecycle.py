@@ -1,6 +1,7 @@
 """Whole runs of small methods from one file, good and bad, on a small log."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -92,6 +93,17 @@ class Watcher:
         self.lines.append(line)
 
 
+TRACKER = """
+class OfflineEmissionsTracker:
+    def __init__(self, **asked):
+        self._conf = {"hardware": ["CPU(Intel Rapl)"]}
+    def start(self):
+        pass
+    def stop(self):
+        self.final_emissions_data = type("Data", (), {"cpu_energy": 1e-6})
+"""
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     rng = np.random.default_rng(0)
@@ -113,7 +125,9 @@ def cache(tmp_path_factory):
 def go(tmp_path, log, cache):
     home = Home(tmp_path / "results", cache)
 
-    def go(again=False, keep=False, watch=None, limits=None, source=METHOD, ks=(5, 10), data=log, **settings):
+    def go(
+        again=False, keep=False, watch=None, limits=None, source=METHOD, ks=(5, 10), data=log, energy=False, **settings
+    ):
         file = tmp_path / "mine.py"
         file.write_text(source + (KEEP if keep else ""))
         plan = Plan(
@@ -123,11 +137,31 @@ def go(tmp_path, log, cache):
             settings=settings,
             ks=ks,
             timing="none",
+            energy=energy,
             limits=limits or Limits(),
         )
         return run(plan, home, watch or Watcher(), again=again)
 
     return go
+
+
+def test_loading_is_measured_where_a_method_keeps_what_it_learnt(go):
+    load = go(keep=True)["phases"]["load"]
+    assert load["seconds"] >= 0 and load["peak_rss_bytes"] > 1 << 20
+    assert "load" not in go()["phases"]
+
+
+def test_a_run_without_its_energy_is_no_answer_to_one_with_it(go, tmp_path, monkeypatch):
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "codecarbon.py").write_text(TRACKER, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"), prepend=os.pathsep)
+    without = go()
+    measured = go(energy=True)
+    assert measured["run_id"] != without["run_id"] and "energy" not in without["phases"]["query"]
+    assert measured["phases"]["train"]["energy"]["joules"] == pytest.approx(3.6)
+    assert measured["phases"]["query"]["energy"]["requests"] % measured["task"]["requests"] == 0
+    assert go(energy=True)["run_id"] == go()["run_id"] == measured["run_id"]
 
 
 def test_an_answer_from_the_store_bears_the_name_that_the_data_have_now(go, log, tmp_path):
@@ -149,6 +183,8 @@ def test_a_run_leaves_a_record_columns_and_answers(go, tmp_path):
     assert record["oracle"]["coverage@5"]["value"] == 1
     assert record["work"] == {"unit": "items scored", "mean": 40.0, "share": 1.0}
     assert record["phases"]["train"]["peak_rss_bytes"] > 1 << 20
+    in_phases = sum(phase["seconds"] for phase in record["phases"].values())
+    assert record["oracle_seconds"] > 0 and record["wall_seconds"] > in_phases + record["oracle_seconds"]
     assert record["method"] == {
         "name": "mine:Mine", "version": "1", "reference": False,
         "params": {"train_fault": "", "query_fault": "", "boost": 0.0},
@@ -207,6 +243,12 @@ def test_a_training_that_was_killed_goes_on_from_what_it_kept(go, tmp_path, cach
     assert not list(shelf.glob("*.unfinished"))
     third = go(keep=True, source=RESUMING, again=True)
     assert third["phases"]["train"]["cached"] and third["phases"]["train"]["seconds"] == train["seconds"]
+
+
+def test_a_run_that_fails_late_says_what_its_phases_took(go):
+    record = go(keep=True, query_fault="raise")
+    assert record["status"] == "failed" and list(record["phases"]) == ["train", "index"]
+    assert record["wall_seconds"] > sum(phase["seconds"] for phase in record["phases"].values())
 
 
 def test_a_method_that_keeps_nothing_has_nowhere_to_go_on_from(go):

@@ -1,4 +1,5 @@
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +64,14 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path):
 
 def test_what_a_killed_run_left_is_swept_and_a_living_ones_is_not(tmp_path):
     store = Store(tmp_path)
-    dead, alive = store.runs / ".begun-999999999-x", store.runs / ".begun-1-x"
-    for folder in (dead, alive):
+    host = platform.node()
+    dead, alive = store.runs / f".begun-{host}@999999999-x", store.runs / f".begun-{host}@1-x"
+    on_another = store.runs / f".begun-{host}-2@999999999-x"  # which shares the folder
+    for folder in (dead, alive, on_another):
         folder.mkdir(parents=True)
     put(store, "abc", 1)
     assert not dead.exists()
+    assert on_another.exists()
     assert alive.exists() == Path("/proc/1").exists()
 
 
