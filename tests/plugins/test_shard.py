@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import Answer, Catalog, Context, InvalidAnswer, ParameterError, Ragged, Requests, UsageError
+from bench.report.schedule import trainings
 from bench.run.hooks import connect, implements
 from bench.run.lifecycle import run
 from bench.run.plan import Home, Plan
@@ -303,8 +304,9 @@ class Nobody:
 def test_a_run_shares_the_training_and_tells_of_each_shard(tmp_path):
     home = Home(tmp_path / "results", tmp_path / "cache")
     plan = Plan("item_cf", "synthetic:items=300,interactions=4000,seed=3", ks=(10,), timing="single", threads=1)
-    one = run(plan, home, Nobody())
-    many = run(dataclasses.replace(plan, method="sharded:item_cf", settings={"shards": "2"}), home, Nobody())
+    split = dataclasses.replace(plan, method="sharded:item_cf", settings={"shards": "2"})
+    assert trainings([plan, split]) == 1
+    one, many = run(plan, home, Nobody()), run(split, home, Nobody())
     assert many["status"] == "ok", many["error"]
     assert many["metrics"] == one["metrics"] and many["oracle"]["recall@10"] == one["oracle"]["recall@10"]
     assert many["method"]["params"]["shards"] == 2
