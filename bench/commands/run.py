@@ -43,6 +43,10 @@ EXAMPLES = examples(
         "A method of your own, on 500 requests:",
         "bench run --plugin ./mine.py:LSH --set bits=12 --protocol next-item:users=500",
     ),
+    (
+        "One index, and the catalog split over four processes:",
+        "bench run -m two_tower,sharded:two_tower --set backend=hnsw --set shards=4",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import params
-from bench.catalog import method_class
+from bench.catalog import method_class, parted
 from bench.data.cards import find_card
 from bench.data.protocols import describe, parse
 from bench.errors import Unavailable
@@ -62,7 +62,8 @@ def trainings(plans: Sequence[Plan]) -> int:
 
 
 def training(plan: Plan) -> tuple[str, ...] | None:
-    """What names the training of a run, as far as names and parameters tell; None for a method that is not there."""
+    """What names the training of a run, as far as names and parameters tell; where it holds a method, that one's;
+    None for a method that is not there."""
     try:
         cls = method_class(plan.method)
     except Unavailable:
@@ -70,7 +71,7 @@ def training(plan: Plan) -> tuple[str, ...] | None:
     declared, settings = params.parameters(cls), params.resolve(cls, plan.settings)
     own = sorted(f"{name}={value!r}" for name, value in settings.items() if declared[name].phase == "train")
     task = (plan.dataset, plan.data, plan.protocol, str(plan.conventions), plan.seed)
-    return (plan.method, *own, *map(str, task))
+    return (parted(plan.method)[1], *own, *map(str, task))
 
 
 def stored(plan: Plan, records: Sequence[Record]) -> bool:

@@ -121,10 +121,12 @@ def test_load_device_and_other_work_are_shown(call, tmp_path, made):
     load = {"rate": 900.0, "slo_ms": 20.0, "trials": [trial, trial]}
     device = {"latency_ms": {"mean": 1.0, "p50": 0.9, "p95": 1.5, "p99": 2.0}, "throughput_qps": 12345.0}
     record = made.finished("dvf", 0.4, spec_id="eeee0000eeee0000", load=load, device=device, competing_cores=0.25)
+    record["told"] = {"slowest shard": {"ms": {"mean": 1.0, "p50": 0.8, "p95": 2.0, "p99": 2.25}}}
     record["machine"]["processor"] = {"governor": "powersave", "mhz": 2400, "affinity": [0, 1]}
     with Store(tmp_path / "results").execution("eeee0000eeee0000") as folder:
         results.write(folder, record)
     out = " ".join(call("inspect", "eeee")[1].split())
     assert "900 requests a second keeps p99 within 20 ms, of 2 rates" in out
     assert "12,345 a second" in out and ".25 cores of other work while timed, governor powersave, 2,400 MHz" in out
+    assert "slowest shard, ms mean 1, p50 0.8, p95 2, p99 2.25" in out
     assert "to be relied on" in " ".join(call("results")[1].split())

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import Answer, Catalog, Context, InvalidAnswer, ParameterError, Ragged, Requests, UsageError
+from bench.report.schedule import trainings
 from bench.run.hooks import connect, implements
+from bench.run.lifecycle import run
+from bench.run.plan import Home, Plan
 from bench.run.source import source_digest
 from bench.testing import check_method
 from bench.testing.checks import check_update
@@ -288,3 +291,30 @@ def test_processes_answer_as_the_shards_did_where_they_were_made(context, tmp_pa
     assert told["slowest shard"]["ms"] == max(one["ms"] for one in shards) > 0
     assert sum(one["share of answers"] for one in shards) == pytest.approx(1)
     assert all(one["peak MB"] > 10 for one in shards)
+
+
+class Nobody:
+    """Looks on at nothing."""
+
+    def stage(self, name, note=""): ...
+    def progress(self, done, total, note=""): ...
+    def log(self, line): ...
+
+
+def test_a_run_shares_the_training_and_tells_of_each_shard(tmp_path):
+    home = Home(tmp_path / "results", tmp_path / "cache")
+    plan = Plan("item_cf", "synthetic:items=300,interactions=4000,seed=3", ks=(10,), timing="single", threads=1)
+    split = dataclasses.replace(plan, method="sharded:item_cf", settings={"shards": "2"})
+    assert trainings([plan, split]) == 1
+    one, many = run(plan, home, Nobody()), run(split, home, Nobody())
+    assert many["status"] == "ok", many["error"]
+    assert many["metrics"] == one["metrics"] and many["oracle"]["recall@10"] == one["oracle"]["recall@10"]
+    assert many["method"]["params"]["shards"] == 2
+    assert many["phases"]["train"]["cached"] and not many["phases"]["index"]["cached"]
+    assert sorted(path.name for path in (home.cache / "artifacts").iterdir()) == ["item_cf", "sharded-item_cf"]
+    told = {each["name"]: each for each in many["phases"]["query"]["milestones"]}
+    assert told["shard 0"]["items"] + told["shard 1"]["items"] == many["task"]["items"]
+    peaks = [told[f"shard {at}"]["peak MB"] * 1e6 for at in (0, 1)]
+    assert many["phases"]["query"]["peak_rss_bytes"] > sum(peaks) > 0
+    assert 0 < many["told"]["slowest shard"]["ms"]["p50"] <= many["latency_ms"]["p50"]
+    assert one["told"] is None

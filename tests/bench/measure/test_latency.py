@@ -1,12 +1,16 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from bench import Ragged, Requests
 from bench.measure import latency, machine, memory, threads
+from bench.measure.competing import Competing, _others
 
 REQUESTS = Requests(keys=np.arange(3), users=np.full(3, -1, np.int32), history=Ragged.empty(3), exclude=Ragged.empty(3))
 
@@ -64,6 +68,34 @@ def test_the_peak_is_that_of_the_time_since_the_reset():
     assert memory.peak_rss_bytes() < start + (16 << 20)
     assert memory.anonymous_bytes(os.getpid()) > 1 << 20
     assert memory.anonymous_bytes(999_999_999) == 0
+
+
+def test_children_count_as_ones_own_in_memory_and_are_no_other_work(monkeypatch):
+    program = (
+        "block = bytearray(200 << 20); print(flush=True); input(); sum(range(20_000_000)); print(flush=True); input()"
+    )
+    now = psutil.cpu_times()
+    monkeypatch.setattr(psutil, "cpu_times", lambda: now)  # nobody else works
+    before = memory.peak_rss_bytes()
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert memory.peak_of(child.pid) > 200 << 20
+        assert memory.peak_rss_bytes() > before + (200 << 20)
+        with Competing() as competing:
+            others = competing._before
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            assert _others() <= others - 0.1  # what the child spent is taken off
+        assert competing.cores == 0
+        child.stdin.write(b"\n")
+    assert memory.peak_of(999_999_999) == 0
+
+
+def test_what_a_call_gives_and_takes():
+    value, seconds = latency.spent(lambda: time.sleep(0.05) or 7)
+    assert value == 7 and 0.05 <= seconds < 2
+    assert latency.spread(np.array([1.0, 2.0, 3.0]))["p50"] == 2
 
 
 def test_the_machine_is_described():
