@@ -218,6 +218,18 @@ def test_a_search_for_the_best_by_a_scorer_finds_at_least_as_much_in_four_shards
     assert found(many) >= found(single) < 1
 
 
+@pytest.mark.parametrize(("share", "most"), [(0.05, 100), (0.2, 400), (0.9, 500)])
+def test_a_shard_may_score_as_many_items_as_one_index(shelves, lent, share, most):
+    """share: of 2000 items, of which a shard has 500."""
+    settings = {**NEURAL, "epochs": 1, "behaviours": 6, "share": share, "quota": 0, "ef": (500, 500, 500)}
+    four, works = sharded("dvf", DVF)(shards=4, **settings), []
+    connect(four).train(data=shelves, context=lent)
+    listening = dataclasses.replace(lent, milestone=lambda name, **told: works.append(told.get("work", 0)))
+    hooks = indexed(four, shelves.catalog, lent)
+    hooks.query(requests=shelves.validation.requests, k=10, context=listening)
+    assert max(works) <= most < 1.3 * max(works)
+
+
 def test_a_shard_of_a_tree_holds_what_leads_to_its_items_alone(shelves, lent):
     method = TDM(**NEURAL, behaviours=6, rounds=1)
     connect(method).train(data=shelves, context=lent)
