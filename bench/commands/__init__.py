@@ -6,6 +6,7 @@ from bench.commands.data import data
 from bench.commands.figure import figure
 from bench.commands.guard import gate, reproduce
 from bench.commands.plan import plan
+from bench.commands.project import project
 from bench.commands.publish import publish
 from bench.commands.run import run
 from bench.commands.score import score
@@ -13,7 +14,7 @@ from bench.commands.sweep import sweep
 from bench.commands.time import time
 
 COMMANDS = (
-    *(run, score, plan, sweep, time, figure, publish, *results.COMMANDS, cost, gate, reproduce, data),
+    *(run, score, plan, sweep, time, figure, publish, *results.COMMANDS, cost, project, gate, reproduce, data),
     *catalog.COMMANDS,
 )
 

@@ -18,6 +18,7 @@ from bench.metrics.names import describe
 from bench.report import wording
 from bench.report.columns import Record, lookup, main_k, number, peak_memory
 from bench.report.contrast import p_text
+from bench.report.cost import kept_bytes
 from bench.report.pairs import Change, Pair, changes
 
 PASSED, WORSE, NOT_JUDGED = "passed", "worse", "not judged"
@@ -129,7 +130,7 @@ def _costs(pair: Pair, bounds: Bounds) -> Iterator[Check]:
         ("p50 ms", lambda one: number(lookup(one, "latency_ms", "p50")), wording.milliseconds, bounds.latency, True),
         ("train s", lambda one: _seconds(one, "train"), wording.seconds, bounds.training, True),
         ("peak memory", peak_memory, wording.size, bounds.memory, False),
-        ("artifacts", artifact_bytes, wording.size, bounds.size, False),
+        ("artifacts", kept_bytes, wording.size, bounds.size, False),
     )
     machines = {repr(_machine(one)) for side in (pair.before, pair.now) for one in side.runs.values()}
     for name, value, text, bound, clocked in measurements:
@@ -140,13 +141,6 @@ def _costs(pair: Pair, bounds: Bounds) -> Iterator[Check]:
         if clocked and len(machines) > 1:
             verdict, said = NOT_JUDGED, "another machine or number of threads"
         yield Check(pair.task, pair.label, name, text(before), text(now), text(bound * before), verdict, said)
-
-
-def artifact_bytes(record: Record) -> float | None:
-    """Of training and index together, None where neither was kept."""
-    found = [number(lookup(record, "phases", phase, "artifact_bytes")) for phase in ("train", "index")]
-    known = [one for one in found if one is not None]
-    return sum(known) if known else None
 
 
 def _middle(value: Callable[[Record], float | None], records: Any) -> float | None:
