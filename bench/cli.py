@@ -35,6 +35,10 @@ STYLE = click.RichHelpConfiguration(
 )
 
 
+@click.command_panel("Data and plugins", commands=["data", "list", "show", "doctor"])  # the last one comes first
+@click.command_panel("Publish and guard", commands=["publish", "gate", "reproduce"])
+@click.command_panel("Look at results", commands=["results", "inspect", "compare", "cost", "project", "figure"])
+@click.command_panel("Run", commands=["run", "sweep", "plan", "time", "score"])
 @click.group("bench", help=OVERVIEW, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.rich_config(help_config=STYLE)
 @click.version_option(package_name="bench")

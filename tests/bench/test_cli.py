@@ -36,6 +36,15 @@ def test_help_teaches_with_examples(call):
     assert "--plugin ./mine.py:LSH" in call("run", "--help")[1]
 
 
+def test_every_command_stands_in_a_panel_of_its_kind(call):
+    out = call("--help")[1]
+    assert "─ Commands ─" not in out
+    places = [
+        out.index(f"─ {panel} ─") for panel in ("Run", "Look at results", "Publish and guard", "Data and plugins")
+    ]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     "words",
     [
