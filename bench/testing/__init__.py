@@ -21,7 +21,7 @@ from bench.testing.answers import asked
 from bench.testing.instance import Subject
 from bench.testing.world import make_world
 
-__all__ = ["check_method"]
+__all__ = ["check_device", "check_method"]
 
 CHECK_CPU_SECONDS = 120
 
@@ -64,6 +64,17 @@ def check_method(cls: type, settings: Mapping[str, Any] | None = None) -> None:
         f"{cls.__qualname__}: the checks took {spent:.0f} CPU seconds, over {CHECK_CPU_SECONDS}: pass settings that "
         f"make training on {len(world.training.interactions)} interactions small"
     )
+
+
+def check_device(cls: type, settings: Mapping[str, Any] | None = None, *, device: str) -> None:
+    """Check the method `cls` on a device such as "cuda", on small made data.
+
+    Checked: what was trained and indexed on the CPU gives the same answers when it is loaded there (as `check_method`
+    means the same); what is trained there gives valid answers, the same when asked again, ordered by its `score`.
+    Raises as `check_method` does.
+    """
+    with _noting(f"on {device}"):
+        checks.check_device(Subject(cls, dict(settings or {})), make_world(), device)
 
 
 @contextlib.contextmanager

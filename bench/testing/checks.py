@@ -49,7 +49,7 @@ def check_scorer(ready: Ready, world: World, answer: Answer) -> None:
     if not implements(ready.hooks, "score"):
         return
     requests, items = world.requests, np.arange(world.catalog.size, dtype=np.int32)
-    with lent_context() as context:
+    with lent_context(ready.device) as context:
         scores = ready.hooks.score(requests=requests, items=items, context=context)
         some = ready.hooks.score(requests=requests[2:9], items=items[::3].copy(), context=context)
     shape = (len(requests), len(items))
@@ -156,6 +156,29 @@ def check_seed_and_saving(subject: Subject, world: World, answer: Answer) -> Non
         expect("a fresh instance that loaded what train and index made", subject.revealed(third, world.catalog))
         pickled = [path.name for path in sorted(Path(folder).rglob("*")) if path.is_file() and _holds_pickle(path)]
     assert not pickled, f"{subject.name}: {', '.join(pickled)} holds a pickle: save as .npy, Arrow, safetensors or JSON"
+
+
+def check_device(subject: Subject, world: World, device: str) -> None:
+    """On another device: what was trained on the CPU answers as there, and what is trained there keeps the promises."""
+    elsewhere = dataclasses.replace(subject, device=device)
+    first = subject.trained(world.training)
+    if implements(first, "save"):
+        expected = asked(subject.indexed(first, world.catalog), world, world.requests)
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, lent_context(device) as context:
+            for phase in ("train", "index"):
+                (Path(folder) / phase).mkdir()
+                first.save(folder=Path(folder) / phase, phase=phase)
+            second = elsewhere.fresh()
+            second.load(folder=Path(folder) / "train", phase="train", context=context)
+            second.load(folder=Path(folder) / "index", phase="index", context=context)
+            ready = elsewhere.revealed(second, world.catalog)
+            expect_equal(
+                subject.name, f"on {device}, what the CPU trained", expected, asked(ready, world, world.requests)
+            )
+    ready = elsewhere.ready(world)
+    answer = asked(ready, world, world.requests)
+    check_requests(ready, world, answer)
+    check_scorer(ready, world, answer)
 
 
 def check_one_item(subject: Subject, world: World, answer: Answer) -> None:

@@ -31,18 +31,20 @@ class Ready:
 
     name: str
     hooks: pluggy.HookRelay
+    device: str = "cpu"
 
     def query(self, requests: Requests, k: int = K) -> Answer:
-        with lent_context() as context:
+        with lent_context(self.device) as context:
             return self.hooks.query(requests=requests, k=k, context=context)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The class under test with its settings."""
+    """The class under test with its settings, and the device that its contexts name."""
 
     cls: type
     settings: dict[str, Any]
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -53,7 +55,7 @@ class Subject:
 
     def trained(self, data: TrainingData) -> pluggy.HookRelay:
         hooks = self.fresh()
-        with lent_context() as context:
+        with lent_context(self.device) as context:
             hooks.train(data=data, context=context)
         return hooks
 
@@ -61,7 +63,7 @@ class Subject:
         return self.indexed(self.trained(world.training), world.catalog)
 
     def indexed(self, hooks: pluggy.HookRelay, catalog: Catalog) -> Ready:
-        with lent_context() as context:
+        with lent_context(self.device) as context:
             hooks.index(catalog=catalog, context=context)
         return self.revealed(hooks, catalog)
 
@@ -69,21 +71,21 @@ class Subject:
         self, hooks: pluggy.HookRelay, catalog: Catalog, added: NDArray[np.int32], removed: NDArray[np.int32]
     ) -> Ready:
         """What was indexed, after its catalog has changed."""
-        with lent_context() as context:
+        with lent_context(self.device) as context:
             hooks.update(catalog=catalog, added=added, removed=removed, context=context)
         return self.revealed(hooks, catalog)
 
     def revealed(self, hooks: pluggy.HookRelay, catalog: Catalog) -> Ready:
         """Ready to be asked, told the true preferences if it wants them."""
-        with lent_context() as context:
+        with lent_context(self.device) as context:
             if implements(hooks, "reveal"):
                 hooks.reveal(preferences=Truth(catalog.size), context=context)
-        return Ready(self.name, hooks)
+        return Ready(self.name, hooks, self.device)
 
 
 @contextlib.contextmanager
-def lent_context() -> Iterator[Context]:
-    """What a run lends for one call: one thread, the CPU, an empty folder."""
+def lent_context(device: str = "cpu") -> Iterator[Context]:
+    """What a run lends for one call: one thread, a device, an empty folder."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         rng = np.random.default_rng(SEED)
-        yield Context(SEED, rng, "cpu", 1, Path(folder), lambda done, total, note="": None, logging.getLogger("bench"))
+        yield Context(SEED, rng, device, 1, Path(folder), lambda done, total, note="": None, logging.getLogger("bench"))

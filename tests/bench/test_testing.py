@@ -8,7 +8,7 @@ import pytest
 
 from bench import Answer, hookimpl, param
 from bench.errors import HookError, InvalidAnswer
-from bench.testing import check_method, checks
+from bench.testing import check_device, check_method, checks
 from bench_baselines.popularity import Popularity
 
 
@@ -285,3 +285,65 @@ def test_threads_beyond_the_one_allowed_are_noticed(monkeypatch):
     monkeypatch.setattr(checks, "process_time", lambda: 2 * perf_counter())  # as if two threads worked all the time
     with pytest.raises(AssertionError, match=r"used 2\.0 CPU seconds a second with context\.threads = 1"):
         check_method(Exact)
+
+
+@dataclass
+class Kept(Exact):
+    """Exact that can be loaded elsewhere."""
+
+    @hookimpl
+    def save(self, folder, phase):
+        known = {"counts": self.counts_} if phase == "train" else {"items": self.candidates_, "score": self.popularity_}
+        for name, values in known.items():
+            np.save(folder / f"{name}.npy", values)
+
+    @hookimpl
+    def load(self, folder, phase):
+        if phase == "train":
+            self.counts_ = np.load(folder / "counts.npy")
+        else:
+            self.candidates_, self.popularity_ = np.load(folder / "items.npy"), np.load(folder / "score.npy")
+
+
+def test_a_method_that_answers_otherwise_on_a_device_is_noticed():
+    check_device(Kept, device="cuda")
+
+    @dataclass
+    class Other(Kept):
+        @hookimpl
+        def query(self, requests, k, context):
+            if context.device == "cuda":
+                self.popularity_ = -self.popularity_
+            return Exact.query(self, requests, k)
+
+    with pytest.raises(AssertionError, match="Other: on cuda, what the CPU trained gives another answer"):
+        check_device(Other, device="cuda")
+
+
+def test_a_method_that_cannot_be_trained_on_a_device_is_noticed():
+    @dataclass
+    class Untrained(Kept):
+        @hookimpl
+        def train(self, data, context):
+            if context.device == "cuda":
+                raise RuntimeError("no kernel of this operation")
+            Exact.train(self, data)
+
+    with pytest.raises(RuntimeError, match="no kernel"):
+        check_device(Untrained, device="cuda")
+
+
+def test_doctor_checks_every_method_on_a_device_and_names_what_differs(call, monkeypatch):
+    checked = []
+
+    def check(cls, settings, *, device):
+        checked.append((cls.__name__, device))
+        if cls.__name__ == "TDM":
+            raise AssertionError("TDM: on cuda gives another answer")
+
+    monkeypatch.setattr("bench.report.device.check_device", check)
+    code, out, _ = call("doctor", "--device", "cuda")
+    assert code == 1 and "Not in order: tdm." in out
+    assert len(checked) > 15 and {device for _, device in checked} == {"cuda"}
+    line = next(line for line in out.splitlines() if line.split()[:1] == ["dvf"])
+    assert "as on the CPU" in line
