@@ -12,7 +12,7 @@ STARTS, ROUNDS, SUITES = 6, 2, 200
 def noisy(rng, methods, starts=STARTS, rounds=ROUNDS, spikes=0.02):
     """Seconds float [methods, starts, rounds] of equal methods on a machine that is not quiet.
 
-    Of every turn: its process's own offset of 2%, a drift over the session, the slow noise of a machine at other work
+    Of every turn: its process's own offset of 2%, a drift over the whole, the slow noise of a machine at other work
     (autoregressive in time, .8 from turn to turn), noise of its own, and spikes, of a fifth, in a share of the turns.
     """
     order = np.stack([rng.permutation(methods) for _ in range(starts)])  # (S, M)
