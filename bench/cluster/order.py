@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench import params
-from bench.catalog import method_class
+from bench.catalog import method_class, parted
 from bench.run.plan import Plan
 from bench.run.prepared import Method
 
@@ -27,11 +27,14 @@ def makes(plan: Plan, method: Method) -> dict[str, Key]:
     found: dict[str, Key] = {"prepare": task}
     if method.keeps:
         settings = params.resolve(method_class(plan.method), plan.settings)
-        known: Key = (*task, plan.method, str(plan.seed), plan.device, str(plan.threads))
+        known: Key = (*task, parted(plan.method)[1], str(plan.seed), plan.device, str(plan.threads))
         for phase in ("train", "index"):
-            own = [f"{name}={value!r}" for name, value in settings.items() if method.declared[name].phase == phase]
+            own = sorted(
+                f"{name}={value!r}" for name, value in settings.items() if method.declared[name].phase == phase
+            )
             known += (phase, *own)
-            known += ("of the training catalog",) if phase == "index" and plan.live is not None else ()
+            if phase == "index":  # a method that holds another shares its training alone
+                known += (plan.method, *(("of the training catalog",) if plan.live is not None else ()))
             found[phase] = known
     return found
 

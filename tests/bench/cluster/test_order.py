@@ -105,3 +105,10 @@ def test_a_query_parameter_shares_training_and_index_and_an_index_parameter_the_
 
 def test_a_method_that_keeps_nothing_shares_its_task_alone():
     assert set(makes(Plan("null"), method_of(Plan("null")))) == {"prepare"}
+
+
+def test_a_method_that_holds_another_waits_for_its_training_and_makes_its_own_index(dvf):
+    held = Plan("sharded:dvf", settings={"shards": 3})
+    alone, around = makes(Plan("dvf"), dvf), makes(held, method_of(held))
+    assert around["train"] == alone["train"]
+    assert around["index"] != alone["index"]
