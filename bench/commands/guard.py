@@ -14,6 +14,7 @@ from bench.commands.options import (
     cache_option,
     check_writable,
     data_root_option,
+    json_option,
     pass_surroundings,
     results_option,
 )
@@ -59,13 +60,7 @@ RATIO = click.FloatRange(min=0)
 @click.option(
     "--training", type=RATIO, default=0.0, show_default=True, help="How many times as long training may take; 0: any."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the measurements and their verdicts.",
-)
+@json_option("Write the measurements and their verdicts.")
 @results_option
 @pass_surroundings
 def gate(

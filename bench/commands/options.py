@@ -154,6 +154,18 @@ def cache_option(command: Command) -> Command:
     )(command)
 
 
+def json_option(written: str, panel: str | None = None) -> Callable[[Command], Command]:
+    """--json FILE; written: what goes there, panel: of the help page."""
+    return click.option(
+        "--json",
+        "json_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        panel=panel,
+        help=written,
+    )
+
+
 def prices_option(command: Command) -> Command:
     """--prices."""
     return click.option(

@@ -22,6 +22,7 @@ from bench.commands.options import (
     columns,
     data_root_option,
     flattened,
+    json_option,
     pass_surroundings,
     results_option,
 )
@@ -153,14 +154,7 @@ EXAMPLES = examples(
     "hardware or by a model of it.",
 )
 @click.option("--again", is_flag=True, panel=OUTPUT, help="Run even where the store has the same run.")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    panel=OUTPUT,
-    help="Write the result record; of several runs one record a line.",
-)
+@json_option("Write the result record; of several runs one record a line.", panel=OUTPUT)
 @click.option("--quiet", "-q", is_flag=True, panel=OUTPUT, help="No progress, only the table.")
 @results_option
 @cache_option

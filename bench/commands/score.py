@@ -14,6 +14,7 @@ from bench.commands.options import (
     check_writable,
     columns,
     data_root_option,
+    json_option,
     pass_surroundings,
     results_option,
 )
@@ -40,13 +41,7 @@ from bench.commands.task_options import DATA, conventions, depth_option, file_op
 @click.option("--dataset", "-d", metavar="NAME[:KEY=VALUE,..]", default="", panel=DATA, show_default="synthetic")
 @file_options
 @rule_options
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the result record.",
-)
+@json_option("Write the result record.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the table.")
 @results_option
 @cache_option

@@ -19,6 +19,7 @@ from bench.commands.options import (
     cache_option,
     check_writable,
     data_root_option,
+    json_option,
     pass_surroundings,
     results_option,
 )
@@ -68,13 +69,7 @@ if TYPE_CHECKING:
     help="With --on: nodes hand artifacts and results on through this place (s3://, gs://, hdfs://: any that fsspec "
     "knows), for want of a folder that all of them share.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the result records, one a line.",
-)
+@json_option("Write the result records, one a line.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the tables.")
 @results_option
 @cache_option

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -21,6 +21,7 @@ from bench.store.columns import read_requests
 from bench.store.results import Store, read
 
 MAIN = ("recall", "ndcg", "mrr", "hit_rate")
+COSTS = ("p50", "p99", "qps", "train", "index", "loading", "update", "memory", "scored")
 LONGEST_HEAD = 14  # of a run's name above a column; longer ones stand in the title only
 STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
 
@@ -165,12 +166,15 @@ def _costs(baseline: Record, contender: Record, first: str, second: str) -> Rend
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("cost", first, second, "ratio"):
         table.add_column(name, justify="left" if name == "cost" else "right")
-    for column in columns([baseline, contender]):
-        if column.name not in ("p50", "p99", "qps", "train", "index", "loading", "update", "memory", "scored"):
-            continue
-        one, two = column.value(baseline), column.value(contender)
-        if one is None or two is None:
-            continue
-        ratio = f"{two / one:.2f}×" if one else wording.NOTHING
-        table.add_row(wording.one_line(column.header), column.text(one), column.text(two), ratio)
+    for line in cost_lines(baseline, contender, COSTS):
+        table.add_row(*line)
     return table
+
+
+def cost_lines(baseline: Record, contender: Record, names: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Of each of the named columns that both have: its header, both values and their ratio, as texts."""
+    for column in columns([baseline, contender]):
+        one, two = column.value(baseline), column.value(contender)
+        if column.name in names and one is not None and two is not None:
+            ratio = f"{two / one:.2f}×" if one else wording.NOTHING
+            yield wording.one_line(column.header), column.text(one), column.text(two), ratio

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report import wording
-from bench.report.columns import Record, columns, lookup, number
+from bench.report.columns import Record, lookup, number
+from bench.report.contrast import cost_lines
 from bench.report.rows import group, labels, succeeded
 
 COSTS = ("p50", "p99", "qps", "train", "index", "memory")
@@ -69,8 +70,7 @@ def render(before: Record, now: Record) -> RenderableType:
         shown = dict(list(apart.items())[:SHOWN])
         parts.append(_table(("metric", "before", "now", "difference"), _metrics(shown)))
         parts += [Text(f"and {len(apart) - SHOWN} more", "dim")] if len(apart) > SHOWN else []
-    costs = [column for column in columns([before, now]) if column.name in COSTS]
-    parts.append(_table(("cost", "before", "now", "ratio"), _costs(before, now, costs)))
+    parts.append(_table(("cost", "before", "now", "ratio"), cost_lines(before, now, COSTS)))
     around = list(circumstances(before, now))
     if around:
         parts.append(_table(("not the same", "before", "now"), around))
@@ -99,14 +99,6 @@ def _metrics(apart: Mapping[str, tuple[float | None, float | None]]) -> Iterator
             wording.NOTHING if two is None else f"{two:.6f}",
             gap,
         )
-
-
-def _costs(before: Record, now: Record, costs: list[Any]) -> Iterator[tuple[str, ...]]:
-    for column in costs:
-        one, two = column.value(before), column.value(now)
-        if one is not None and two is not None:
-            ratio = f"{two / one:.2f}×" if one else wording.NOTHING
-            yield wording.one_line(column.header), column.text(one), column.text(two), ratio
 
 
 def _table(names: tuple[str, ...], lines: Any) -> Table:
